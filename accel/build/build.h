@@ -1,0 +1,20 @@
+#ifndef CNN_BUILD_H
+#define CNN_BUILD_H
+#include "accel/package/package.h"
+
+/* Construct a package for a linear task at precision level 1..4 of the dial:
+ *   L1 input rounded to 8 bits    L2 input split in two bytes
+ *   L3 L2 + residual weight rows of 4 bits    L4 L2 + residual rows of 8 bits
+ * The certificate is computed (accel/bound) and known-answer vectors are made.
+ * samples: test records for the statistical part (stream 3). *p is returned owned.
+ * HV_E_INVAL: task is not linear, level unknown. */
+HV_NODISCARD int cnn_build_linear(const struct harvest_task *task, unsigned level,
+				  uint64_t samples, struct package **p, char *why, size_t cap);
+
+/* The same for a bare matrix (rows x cols, int16 in, int32 out): harvest-model build. The
+ * task name must not be a built-in one. Domain: all int16. */
+HV_NODISCARD int cnn_build_matrix(const char *name, const double *m, unsigned rows,
+				  unsigned cols, unsigned level, uint64_t samples,
+				  struct package **p, char *why, size_t cap);
+
+#endif

@@ -1,0 +1,17 @@
+#ifndef CNN_COST_H
+#define CNN_COST_H
+#include "accel/net/net.h"
+
+/* What a network takes, from the vendor's cycle formula (max78000 reference, section 11),
+ * exact for non-streaming layers. */
+uint32_t cnn_cost_layer_cycles(const struct cnn_layer *l);
+uint32_t cnn_cost_cycles(const struct cnn_net *net); /* start-up included */
+
+/* Multiply-accumulates of one run. */
+uint64_t cnn_cost_macs(const struct cnn_net *net);
+
+/* Modelled energy of one run, microjoules: macs * 11 pJ (upper bound from the published
+ * 0.09 mJ per 8.2 MMAC face network; see docs/concepts/cost.md). */
+double cnn_cost_energy_uj(uint64_t macs);
+
+#endif

@@ -1,0 +1,1 @@
+# accel: what is built here

@@ -1,0 +1,66 @@
+#ifndef CNN_PACKAGE_H
+#define CNN_PACKAGE_H
+#include "accel/net/net.h"
+#include "accel/steps/steps.h"
+#include "tasks/task.h"
+#include <stdio.h>
+
+/* An approximation package (*.hvm): "HVM1", u32 length, 32 bytes SHA-256 of what follows,
+ * then a Package message of proto/model.proto. */
+enum { PACKAGE_MAX_BYTES = 1 << 20, PACKAGE_KATS_MAX = 16 };
+
+struct package_cert {
+	enum harvest_metric metric;
+	double certified;            /* on the declared domain */
+	double median, worst;        /* of the per-record metric over the samples */
+	uint64_t samples;
+	double confidence;           /* 0.999 */
+	char method[64];             /* "statistical", "closed-form" */
+	double max_abs;              /* closed form: no element of any record in the domain is
+					further from the definition, output units */
+	int32_t in_min, in_max;      /* domain: range of every input element */
+	double in_min_rms;           /* domain: rms of a record, input units; 0: no limit */
+};
+
+struct package_kat {
+	uint8_t *in, *out; /* one record each, owned by the package */
+};
+
+struct package {
+	char name[32];               /* "fft256-l3" */
+	char task[32];
+	uint32_t task_version;
+	uint8_t level;               /* 1..4 */
+	uint8_t hash[32];            /* of the file's message: the identity */
+	struct cnn_net net;          /* one record: height = positions, width = 1;
+					weights owned by the package */
+	uint8_t *steps_blob;         /* owned */
+	size_t steps_len;
+	struct cnn_steps steps;      /* view of it */
+	struct package_cert cert;
+	unsigned n_kats;
+	struct package_kat kat[PACKAGE_KATS_MAX];
+	uint32_t record_cycles, fixed_cycles;
+	double record_energy_uj;     /* modelled */
+	char recipe[128], tool_version[32];
+	uint64_t seed;
+};
+
+/* HV_E_FORMAT / HV_E_VERSION with one sentence naming field and offset or limit in why.
+ * *p is returned owned. Everything in it has been checked: net by cnn_net_check(), steps by
+ * cnn_steps_parse(), sizes against each other and, when the task is built in, against it. */
+HV_NODISCARD int package_decode(const uint8_t *bytes, size_t len, struct package **p, char *why,
+				size_t cap);
+HV_NODISCARD int package_read(const char *path, struct package **p, char *why, size_t cap);
+/* Bytes of a package file, returned owned; also sets p->hash. */
+HV_NODISCARD int package_encode(struct package *p, uint8_t **bytes, size_t *len);
+void package_free(struct package *p);
+
+/* What the accelerator and agent would answer: reference inference between the steps.
+ * in, out: `records` records. HV_E_NOMEM. */
+HV_NODISCARD int package_run(const struct package *p, const void *in, void *out, size_t records);
+
+/* Run all known-answer vectors through package_run(). HV_E_WRONG names the first in why. */
+HV_NODISCARD int package_self_test(const struct package *p, char *why, size_t cap);
+
+#endif

@@ -1,0 +1,72 @@
+/* Pre- and post-steps of a package: how the samples of a record become the int8 pixels of the
+ * network's input, and how the 32-bit words of its outputs become the task's result. The same
+ * code runs in the reference, in the agent and in tests. Freestanding, integers only.
+ *
+ * One record has `positions` = components * parts pixels; pixel = component * parts + part.
+ *
+ *   input   int16 elements, element [channel * components + component] of the record
+ *           CNN_IN_SPLIT  parts = 2: part 0 is x >> 8 (-128..127), part 1 is
+ *                         (x & 255) - 128;  x = 256 * part0 + part1 + 128
+ *           CNN_IN_ROUND  parts = 1: clamp((x + 128) >> 8, -128, 127)
+ *   sets    network outputs with 32-bit words: set s, pixel, row r
+ *   sum     v[component][r] =
+ *           SPLIT: sum_s scale[s] * (256 * word(s, part 0, r) + word(s, part 1, r))
+ *                  + 128 * base[r]            base[r] = sum_s scale[s] * rowsum_s[r]
+ *           ROUND: sum_s scale[s] * 256 * word(s, r)
+ *   finish  CNN_OUT_ROWS  (components = 1) out[r] = fit(v[r] * mul[r])
+ *           CNN_OUT_DFT   (components = 2, rows = n): with c = row k, s = row n/2 + k (0 for
+ *                         k = 0 and n/2), a = component 0, b = component 1:
+ *                         X[k]   = (a.c + b.s, b.c - a.s)
+ *                         X[n-k] = (a.c - b.s, b.c + a.s)      0 < k < n/2
+ *                         each fit(. * mul[0])
+ *   fit     (value + (1 << (shift-1))) >> shift, saturated to the output type
+ *
+ * Blob, little endian: u8 version = 1, u8 input, u8 components, u8 sets, u16 channels,
+ * u16 rows, u8 finish, u8 out_bits (16 or 32), u8 shift (1..62), u8 n_mul_is_rows (0 or 1),
+ * s32 scale[sets], s32 mul[1 or rows], s32 base[rows] (SPLIT only). */
+#ifndef CNN_STEPS_H
+#define CNN_STEPS_H
+#include "util/fs/err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum cnn_steps_in { CNN_IN_SPLIT = 1, CNN_IN_ROUND = 2 };
+enum cnn_steps_out { CNN_OUT_ROWS = 1, CNN_OUT_DFT = 2 };
+enum { CNN_STEPS_SETS_MAX = 2, CNN_STEPS_VERSION = 1 };
+
+/* A checked view of a blob; borrows it. */
+struct cnn_steps {
+	uint8_t input, components, parts, sets, finish, out_bits, shift, mul_per_row;
+	uint16_t channels, rows;
+	int32_t scale[CNN_STEPS_SETS_MAX];
+	const uint8_t *mul, *base; /* little-endian s32 each */
+};
+
+/* Check everything, including that no sum can leave 63 bits. HV_E_FORMAT. */
+HV_NODISCARD int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s);
+/* Encode; mul has 1 or rows entries, base rows entries or NULL. Returns the length, 0 when
+ * cap is too small. */
+size_t cnn_steps_encode(const struct cnn_steps *s, const int32_t *mul, const int32_t *base,
+			uint8_t *to, size_t cap);
+
+static inline unsigned cnn_steps_positions(const struct cnn_steps *s)
+{
+	return (unsigned)s->components * s->parts;
+}
+uint32_t cnn_steps_in_bytes(const struct cnn_steps *s);  /* one input record */
+uint32_t cnn_steps_out_bytes(const struct cnn_steps *s); /* one output record */
+
+/* Value of one pixel and channel of a record. */
+int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned position,
+		    unsigned channel);
+
+/* Where the words come from: set, position inside the record, row. */
+typedef int32_t (*cnn_steps_word)(void *ctx, unsigned set, unsigned position, unsigned row);
+
+/* The result is made item by item so that a board can do it in short slices: ROWS: one item
+ * per row; DFT: items k = 0..n/2. An item calls word() at most 16 times. */
+unsigned cnn_steps_items(const struct cnn_steps *s);
+void cnn_steps_out(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
+		   uint8_t *record);
+
+#endif

@@ -1,0 +1,84 @@
+#ifndef DAEMON_BOARD_H
+#define DAEMON_BOARD_H
+#include "daemon/models/models.h"
+#include "proto/harvest.pb-c.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The boards: their life (state machine), their truth (duty cycle, residents, trust), and
+ * their mouths (a link each). One loop thread. Upper module: app/dispatch, by events. */
+struct boards;
+struct board;
+
+/* Facts for the router, about one board and one model, now. */
+struct board_offer {
+	bool eligible;
+	const char *why_not;          /* when not; static text */
+	uint32_t batch_records;       /* most records of one board_run() */
+	uint64_t queue_us;            /* work already there */
+	uint64_t load_us;             /* to make the model resident; 0 when it is */
+	uint64_t wait_us;             /* expected wait for a window, per run */
+	double link_us_per_record;    /* both ways */
+	double compute_us_per_record; /* bus and inference */
+	double energy_uj_per_record;  /* modelled */
+	double idle_share;            /* of the accelerator, 0..1 */
+};
+
+/* One batch of records on a board. Owner: the dispatcher; must live until on_batch. */
+struct board_batch {
+	const struct model *model;
+	const uint8_t *in;            /* records * in_bytes, borrowed until on_batch */
+	uint8_t *out;                 /* filled before on_batch(HV_OK) */
+	uint32_t records;
+	void *cookie;
+	/* filled when done, on the daemon's clock: */
+	uint64_t sent_ns, done_ns;
+	uint64_t compute_us;          /* on the board */
+	uint32_t aborted;             /* runs given up for the primary, then repeated */
+};
+
+/* Up-calls. They may call board_run() again but not boards_free(). */
+struct board_events {
+	void *ctx;
+	/* Exactly once for every accepted board_run(): HV_OK, HV_E_TIMEOUT, HV_E_GONE,
+	 * HV_E_WRONG (audit), HV_E_CANCEL. */
+	void (*on_batch)(void *ctx, struct board *b, struct board_batch *batch, int err);
+	/* Something became possible: board ready, model resident, room in its queue. */
+	void (*on_room)(void *ctx, struct board *b);
+	/* A board left or was set aside; its batches have been given back before. */
+	void (*on_lost)(void *ctx, struct board *b);
+};
+
+struct uv_loop_s;
+/* Listen for virtual boards at path (mode 0660). */
+HV_NODISCARD int boards_new(struct uv_loop_s *loop, const char *socket_path,
+			    struct models *models, const struct board_events *ev,
+			    struct boards **bs);
+/* Begin closing: links end, batches come back with HV_E_CANCEL; done runs when all handles
+ * are closed; free afterwards. */
+void boards_close(struct boards *bs, void (*done)(void *ctx), void *ctx);
+void boards_free(struct boards *bs);
+
+size_t boards_count(const struct boards *bs);
+struct board *boards_at(const struct boards *bs, size_t i);
+struct board *boards_find(const struct boards *bs, const char *id);
+const char *board_id(const struct board *b);      /* "virt0" */
+
+void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,
+		 struct board_offer *o);
+/* Room for one more batch right now. If the model is not resident, asking starts its load. */
+bool board_can_take(struct board *b, const struct model *m);
+HV_NODISCARD int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns);
+
+/* Operator verbs; why gets a sentence on refusal. */
+HV_NODISCARD int board_drain(struct board *b, char *why, size_t cap);
+HV_NODISCARD int board_resume(struct board *b, char *why, size_t cap);
+HV_NODISCARD int board_reset(struct board *b, char *why, size_t cap);
+/* Run the known-answer vectors of everything resident again. */
+HV_NODISCARD int board_test(struct board *b, char *why, size_t cap);
+
+/* Snapshot for status and boards verbs; strings and arrays are allocated: hv_board_info_free. */
+HV_NODISCARD int board_info(const struct board *b, uint64_t now_ns, Hv__BoardInfo *info);
+void board_info_clear(Hv__BoardInfo *info);
+
+#endif

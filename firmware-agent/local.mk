@@ -1,0 +1,1 @@
+# firmware-agent: the portable core (freestanding) and the host HAL

@@ -1,0 +1,1 @@
+# models: what is built here

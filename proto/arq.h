@@ -1,0 +1,82 @@
+#ifndef PROTO_ARQ_H
+#define PROTO_ARQ_H
+#include "proto/frame.h"
+#include <stdbool.h>
+
+/* Reliable message stream over frames: one side of one link. Freestanding, no heap, no clock:
+ * time comes in as an argument, bytes go out through a pull. Messages are u16 length + bytes
+ * on the stream, at most ARQ_MSG_MAX; the peer gets each exactly once and in order, or the
+ * life ends.
+ *
+ * Memory is the owner's: a send buffer and a receive buffer, each a power of two of
+ * 2048..32768 bytes, at least ARQ_MSG_MAX + 2 of them for the messages it uses. */
+enum { ARQ_MSG_MAX = 16384, ARQ_SEG_MIN = 32 };
+
+enum arq_role { ARQ_DAEMON, ARQ_BOARD };
+enum arq_state { ARQ_DOWN, ARQ_SYN_SENT, ARQ_UP };
+
+struct arq_counters {
+	uint32_t frames_in, frames_bad, frames_out, resent, stale, duplicate, resets;
+	uint64_t bytes_in, bytes_out;
+};
+
+struct arq {
+	enum arq_role role;
+	enum arq_state state;
+	uint16_t conn;
+	/* send stream: [una, nxt) is unacknowledged, [nxt, end) waits */
+	uint8_t *tx;
+	uint16_t tx_cap, una, nxt, end, peer_window;
+	uint16_t seg;                 /* present segment limit */
+	uint64_t resend_at_us;        /* 0: nothing to resend */
+	uint32_t rto_us, backoff;
+	/* receive stream: [rd, rcv) is received and not yet read */
+	uint8_t *rx;
+	uint16_t rx_cap, rd, rcv;
+	bool ack_due;
+	bool rst_due;
+	uint16_t rst_conn;
+	uint32_t line_bps;
+	uint64_t syn_at_us;
+	uint32_t syn_tries;
+	struct frame_rx frx;
+	struct arq_counters n;
+};
+
+void arq_init(struct arq *a, enum arq_role role, uint8_t *tx, uint16_t tx_cap, uint8_t *rx,
+	      uint16_t rx_cap, uint32_t line_bps);
+
+/* Daemon: begin a new life; conn != 0 and different from the last one (the caller draws it). */
+void arq_connect(struct arq *a, uint16_t conn, uint64_t now_us);
+
+/* What happened while bytes were taken in. */
+enum arq_event {
+	ARQ_EV_NONE = 0,
+	ARQ_EV_UP = 1,    /* a life began: daemon got SYNACK, board got SYN */
+	ARQ_EV_RESET = 2, /* the peer lost the life (reboot): state is ARQ_DOWN */
+};
+
+/* Take received bytes; returns the bit-or of (1 << event). */
+unsigned arq_input(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_us);
+
+/* Next frame to put on the wire, into to[FRAME_MAX_WIRE]: data, resend, acknowledgement, SYN.
+ * 0 when there is nothing to send now. Call until 0, or until the wire is full. */
+size_t arq_output(struct arq *a, uint8_t *to, uint64_t now_us);
+
+/* When arq_output() may have something without new input; UINT64_MAX for never. */
+uint64_t arq_next_us(const struct arq *a);
+
+/* Queue one message of two parts (b may be NULL). HV_E_BUSY: no room now; HV_E_INVAL: longer
+ * than the buffer; HV_E_GONE: not up. */
+HV_NODISCARD int arq_send(struct arq *a, const void *head, size_t n, const void *tail,
+			  size_t m);
+size_t arq_room(const struct arq *a); /* largest n + m arq_send() would take now */
+
+/* Next whole message into to[cap]: its length; 0 when none is complete; HV_E_FRAME when the
+ * peer announced more than cap or ARQ_MSG_MAX: the life cannot go on, reset it. */
+int arq_recv(struct arq *a, uint8_t *to, size_t cap);
+
+/* True when the peer has not acknowledged for `tries` resends. */
+bool arq_is_stuck(const struct arq *a, uint32_t tries);
+
+#endif

@@ -1,0 +1,1 @@
+# proto: what is built here

@@ -1,0 +1,1 @@
+# sim: what is built here

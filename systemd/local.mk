@@ -1,0 +1,1 @@
+# systemd: what is built here

@@ -1,0 +1,1 @@
+# tasks: what is built here

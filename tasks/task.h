@@ -1,0 +1,89 @@
+/* <harvest/task.h>: what a task is. Built-in tasks and plug-ins fill the same structure.
+ *
+ * Glossary
+ *   task      a named function from one input record to one output record
+ *   record    one contiguous, little-endian, packed tensor; a job carries n >= 1 of them
+ *   q15       int16_t with 32768 = 1.0; integer outputs of q15 tasks count in the same unit,
+ *             so one lsb of an int32_t output is 2^-15 too
+ *   exact     the function in double precision from the integer input, rounded half away
+ *             from zero to the output type and saturated to its range
+ *   domain    the inputs that the sampler draws; certificates hold on it
+ */
+#ifndef HARVEST_TASK_H
+#define HARVEST_TASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HARVEST_TASK_ABI 1
+#define HARVEST_MAX_DIMS 3
+
+/** Element types. Values are on the wire and in files: append only. */
+enum harvest_dtype {
+	HARVEST_S8 = 1,
+	HARVEST_U8 = 2,
+	HARVEST_S16 = 3,
+	HARVEST_U16 = 4,
+	HARVEST_S32 = 5,
+	HARVEST_F32 = 6,
+	HARVEST_F64 = 7,
+};
+
+/** Error metrics; see docs/quality.md for the formulas. Append only. */
+enum harvest_metric {
+	HARVEST_SNR_DB = 1,    /**< 10 log10(sum ref^2 / sum (ref-got)^2); larger is better */
+	HARVEST_NRMSE = 2,     /**< rms error over the rms of the exact output */
+	HARVEST_MAX_ABS = 3,   /**< largest absolute error, in output units */
+	HARVEST_MEAN_REL = 4,  /**< mean of min(1, |ref-got| / |ref|) over records */
+	HARVEST_MISS_RATE = 5, /**< share of records with a wrong decision */
+};
+
+/** Shape and type of one record. Rows of the shape that are not used are 0. */
+struct harvest_tensor {
+	enum harvest_dtype dtype;
+	uint32_t ndim;
+	uint32_t shape[HARVEST_MAX_DIMS]; /**< row-major, outermost first */
+};
+
+/** How a linear task is written as a matrix; see harvest_task.matrix. */
+enum harvest_linear {
+	HARVEST_NOT_LINEAR = 0,
+	HARVEST_LINEAR_REAL = 1, /**< out[r] = sum_c m[r][c] in[c] */
+	HARVEST_LINEAR_DFT = 2,  /**< complex DFT of n points, in and out interleaved re,im. The
+				   matrix has n rows over n real inputs: row k = 0..n/2 holds
+				   cos(2 pi k c / n), row n/2 + k, k = 1..n/2-1, holds
+				   sin(2 pi k c / n); it is applied to re and im apart */
+};
+
+/** One task. All functions are pure and may run on any thread at the same time. */
+struct harvest_task {
+	uint32_t size;    /**< sizeof(struct harvest_task) of the filler */
+	uint32_t abi;     /**< HARVEST_TASK_ABI */
+	const char *name; /**< [a-z0-9_]{1,31}, unique */
+	const char *about;
+	uint32_t version; /**< changes when the meaning changes */
+	struct harvest_tensor in, out;
+	enum harvest_metric metric;
+
+	/** The definition: the function in double precision, before rounding to the output
+	 *  type, but saturated to its range. in: one record; out: one double per element. */
+	void (*reference)(const void *in, double *out);
+
+	/** Draw record number `index` of the stream `seed` (1 train, 2 validation, 3 test)
+	 *  from the domain. Same arguments, same record, on every machine. */
+	void (*sample)(uint64_t seed, uint64_t index, void *in);
+
+	enum harvest_linear linear;
+	uint32_t rows, cols; /**< of the matrix; 0 when not linear */
+	/** Fill m[rows * cols], row-major. NULL when not linear. */
+	void (*matrix)(double *m);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
