@@ -1,0 +1,1 @@
+# board, link, models, quality: what knows the boards

@@ -1,0 +1,1 @@
+# tests of daemon/{board,link,models,quality}
