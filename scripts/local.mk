@@ -1,1 +1,1 @@
-# scripts: what is built here
+dist_noinst_SCRIPTS += scripts/deps scripts/build scripts/demo scripts/check .ci/run
