@@ -1,4 +1,11 @@
 # End-to-end tests: real processes, real sockets, in private directories.
 EXTRA_DIST += tests/e2e/lib.sh
+e2e_tests = tests/e2e/30-precision.sh tests/e2e/40-unplug.sh
+dist_check_SCRIPTS += $(e2e_tests)
+TESTS += $(e2e_tests)
 AM_TESTS_ENVIRONMENT = top_builddir='$(top_builddir)'; top_srcdir='$(top_srcdir)'; \
 	export top_builddir top_srcdir;
+
+check_PROGRAMS += tests/lib/records
+tests_lib_records_SOURCES = tests/lib/records.c
+tests_lib_records_LDADD = libhvtasks.la libhvutil.la
