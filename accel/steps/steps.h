@@ -20,6 +20,8 @@
  *                         X[n-k] = (a.c - b.s, b.c + a.s)      0 < k < n/2
  *                         each fit(. * mul[0])
  *   fit     (value + (1 << (shift-1))) >> shift, saturated to the output type
+ *   word(s, p, r) is first limited to +-CNN_STEPS_WORD_MAX(channels), which a network of one
+ *   linear layer from the input cannot reach; so no content of a memory can overflow a sum
  *
  * Blob, little endian: u8 version = 1, u8 input, u8 components, u8 sets, u16 channels,
  * u16 rows, u8 finish, u8 out_bits (16 or 32), u8 shift (1..62), u8 n_mul_is_rows (0 or 1),
@@ -32,7 +34,14 @@
 
 enum cnn_steps_in { CNN_IN_SPLIT = 1, CNN_IN_ROUND = 2 };
 enum cnn_steps_out { CNN_OUT_ROWS = 1, CNN_OUT_DFT = 2 };
-enum { CNN_STEPS_SETS_MAX = 2, CNN_STEPS_VERSION = 1 };
+enum {
+	CNN_STEPS_SETS_MAX = 2,
+	CNN_STEPS_VERSION = 1,
+	CNN_STEPS_SCALE_MAX = 256, /* |scale[s]| */
+	CNN_STEPS_SHIFT_MAX = 62,
+};
+/* Largest magnitude of a network's output word: 128 * 128 per channel and a bias. */
+#define CNN_STEPS_WORD_MAX(channels) (((int32_t)(channels) + 1) * 16384)
 
 /* A checked view of a blob; borrows it. */
 struct cnn_steps {
@@ -53,7 +62,7 @@ static inline unsigned cnn_steps_positions(const struct cnn_steps *s)
 {
 	return (unsigned)s->components * s->parts;
 }
-uint32_t cnn_steps_in_bytes(const struct cnn_steps *s);  /* one input record */
+uint32_t cnn_steps_in_bytes(const struct cnn_steps *s); /* one input record */
 uint32_t cnn_steps_out_bytes(const struct cnn_steps *s); /* one output record */
 
 /* Value of one pixel and channel of a record. */

@@ -1,0 +1,234 @@
+#include "accel/steps/steps.h"
+#include "accel/arch.h"
+#include "util/fs/rd.h"
+#include "util/fs/wr.h"
+#include <stdbool.h>
+
+/* Right shifts of negative values are arithmetic on every supported compiler. */
+_Static_assert((-3 >> 1) == -2, "arithmetic right shift");
+
+static int32_t s32_at(const uint8_t *table, unsigned i)
+{
+	const uint8_t *b = table + 4u * i;
+
+	return (int32_t)((uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
+			 (uint32_t)b[3] << 24);
+}
+
+static uint64_t magnitude(int64_t v)
+{
+	return v < 0 ? (uint64_t)-v : (uint64_t)v;
+}
+
+static int32_t mul_at(const struct cnn_steps *s, unsigned row)
+{
+	return s32_at(s->mul, s->mul_per_row ? row : 0);
+}
+
+/* Largest |v[component][row]|. At most 2 * 256 * 257 * 1025 * 2^14 + 128 * 2^31 < 2^43. */
+static uint64_t row_sum_max(const struct cnn_steps *s, unsigned row)
+{
+	uint64_t per_word = s->input == CNN_IN_SPLIT ? 257 : 256;
+	uint64_t max = 0;
+
+	for (unsigned i = 0; i < s->sets; i++)
+		max += magnitude(s->scale[i]) * per_word *
+		       (uint64_t)CNN_STEPS_WORD_MAX(s->channels);
+	if (s->input == CNN_IN_SPLIT)
+		max += 128u * magnitude(s32_at(s->base, row));
+	return max;
+}
+
+/* sum * |mul| plus the rounding constant stays below 2^63. */
+static bool product_fits(const struct cnn_steps *s, uint64_t sum_max, int32_t mul)
+{
+	uint64_t room = ((uint64_t)1 << 63) - 1 - ((uint64_t)1 << (s->shift - 1));
+
+	return mul == 0 || sum_max <= room / magnitude(mul);
+}
+
+static bool sums_fit(const struct cnn_steps *s)
+{
+	unsigned half = s->rows / 2u;
+
+	for (unsigned r = 0; r < s->rows; r++) {
+		uint64_t max = row_sum_max(s, r);
+
+		if (s->finish == CNN_OUT_DFT && r > 0 && r < half)
+			max += row_sum_max(s, half + r);
+		if (!product_fits(s, max, mul_at(s, r)))
+			return false;
+	}
+	return true;
+}
+
+static bool header_ok(const struct cnn_steps *s)
+{
+	if (s->input != CNN_IN_SPLIT && s->input != CNN_IN_ROUND)
+		return false;
+	if (s->sets < 1 || s->sets > CNN_STEPS_SETS_MAX)
+		return false;
+	if (s->channels < 1 || s->channels > CNN_CHANNELS_MAX)
+		return false;
+	if (s->rows < 1 || s->rows > CNN_CHANNELS_MAX)
+		return false;
+	if (s->out_bits != 16 && s->out_bits != 32)
+		return false;
+	if (s->shift < 1 || s->shift > CNN_STEPS_SHIFT_MAX || s->mul_per_row > 1)
+		return false;
+	if (s->finish == CNN_OUT_ROWS)
+		return s->components == 1;
+	return s->finish == CNN_OUT_DFT && s->components == 2 && s->channels == s->rows &&
+	       s->rows % 2 == 0 && s->mul_per_row == 0;
+}
+
+int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s)
+{
+	struct hv_rd r = hv_rd_init(blob, len);
+	struct cnn_steps t = { 0 };
+
+	if (hv_rd_u8(&r) != CNN_STEPS_VERSION)
+		return HV_E_FORMAT;
+	t.input = hv_rd_u8(&r);
+	t.components = hv_rd_u8(&r);
+	t.sets = hv_rd_u8(&r);
+	t.channels = hv_rd_u16(&r);
+	t.rows = hv_rd_u16(&r);
+	t.finish = hv_rd_u8(&r);
+	t.out_bits = hv_rd_u8(&r);
+	t.shift = hv_rd_u8(&r);
+	t.mul_per_row = hv_rd_u8(&r);
+	if (!r.ok || !header_ok(&t))
+		return HV_E_FORMAT;
+	t.parts = t.input == CNN_IN_SPLIT ? 2 : 1;
+	for (unsigned i = 0; i < t.sets; i++) {
+		t.scale[i] = (int32_t)hv_rd_u32(&r);
+		if (t.scale[i] < -CNN_STEPS_SCALE_MAX || t.scale[i] > CNN_STEPS_SCALE_MAX)
+			return HV_E_FORMAT;
+	}
+	t.mul = hv_rd_bytes(&r, t.mul_per_row ? 4u * t.rows : 4u);
+	t.base = t.input == CNN_IN_SPLIT ? hv_rd_bytes(&r, 4u * t.rows) : NULL;
+	if (!hv_rd_done(&r) || !sums_fit(&t))
+		return HV_E_FORMAT;
+	*s = t;
+	return HV_OK;
+}
+
+size_t cnn_steps_encode(const struct cnn_steps *s, const int32_t *mul, const int32_t *base,
+			uint8_t *to, size_t cap)
+{
+	struct hv_wr w = hv_wr_init(to, cap);
+	unsigned n_mul = s->mul_per_row ? s->rows : 1u;
+
+	hv_wr_u8(&w, CNN_STEPS_VERSION);
+	hv_wr_u8(&w, s->input);
+	hv_wr_u8(&w, s->components);
+	hv_wr_u8(&w, s->sets);
+	hv_wr_u16(&w, s->channels);
+	hv_wr_u16(&w, s->rows);
+	hv_wr_u8(&w, s->finish);
+	hv_wr_u8(&w, s->out_bits);
+	hv_wr_u8(&w, s->shift);
+	hv_wr_u8(&w, s->mul_per_row);
+	for (unsigned i = 0; i < s->sets && i < CNN_STEPS_SETS_MAX; i++)
+		hv_wr_u32(&w, (uint32_t)s->scale[i]);
+	for (unsigned i = 0; i < n_mul; i++)
+		hv_wr_u32(&w, (uint32_t)mul[i]);
+	for (unsigned i = 0; s->input == CNN_IN_SPLIT && i < s->rows; i++)
+		hv_wr_u32(&w, (uint32_t)base[i]);
+	return w.ok ? hv_wr_len(&w) : 0;
+}
+
+uint32_t cnn_steps_in_bytes(const struct cnn_steps *s)
+{
+	return 2u * s->channels * s->components;
+}
+
+uint32_t cnn_steps_out_bytes(const struct cnn_steps *s)
+{
+	return s->out_bits / 8u * s->rows * s->components;
+}
+
+int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned position,
+		    unsigned channel)
+{
+	unsigned component = position / s->parts, part = position % s->parts;
+	const uint8_t *at = record + 2u * (channel * s->components + component);
+	int32_t x = (int16_t)(at[0] | at[1] << 8);
+
+	if (s->input == CNN_IN_SPLIT)
+		return (int8_t)(part == 0 ? x >> 8 : (x & 255) - 128);
+	x = (x + 128) >> 8;
+	return (int8_t)(x > 127 ? 127 : x);
+}
+
+/* Words come from a memory that anybody may have written: limited, see steps.h. */
+static int64_t limited(const struct cnn_steps *s, int32_t word)
+{
+	int32_t max = CNN_STEPS_WORD_MAX(s->channels);
+
+	return word > max ? max : word < -max ? -max : word;
+}
+
+static int64_t row_sum(const struct cnn_steps *s, unsigned component, unsigned row,
+		       cnn_steps_word word, void *ctx)
+{
+	unsigned position = component * s->parts;
+	int64_t v = 0;
+
+	for (unsigned i = 0; i < s->sets; i++) {
+		int64_t w = 256 * limited(s, word(ctx, i, position, row));
+
+		if (s->input == CNN_IN_SPLIT)
+			w += limited(s, word(ctx, i, position + 1, row));
+		v += s->scale[i] * w;
+	}
+	if (s->input == CNN_IN_SPLIT)
+		v += 128 * (int64_t)s32_at(s->base, row);
+	return v;
+}
+
+static void store_fit(const struct cnn_steps *s, int64_t value, int32_t mul, uint8_t *record,
+		      unsigned element)
+{
+	int64_t max = s->out_bits == 16 ? INT16_MAX : INT32_MAX;
+	int64_t v = (value * mul + ((int64_t)1 << (s->shift - 1))) >> s->shift;
+	uint8_t *at = record + s->out_bits / 8u * element;
+
+	v = v > max ? max : v < -max - 1 ? -max - 1 : v;
+	for (unsigned i = 0; i < s->out_bits / 8u; i++)
+		at[i] = (uint8_t)((uint64_t)v >> 8 * i);
+}
+
+static void out_dft(const struct cnn_steps *s, unsigned k, cnn_steps_word word, void *ctx,
+		    uint8_t *record)
+{
+	unsigned n = s->rows, half = n / 2;
+	bool has_sine = k > 0 && k < half;
+	int32_t mul = mul_at(s, 0);
+	int64_t ac = row_sum(s, 0, k, word, ctx), bc = row_sum(s, 1, k, word, ctx);
+	int64_t as = 0, bs = 0;
+
+	if (has_sine) {
+		as = row_sum(s, 0, half + k, word, ctx);
+		bs = row_sum(s, 1, half + k, word, ctx);
+		store_fit(s, ac - bs, mul, record, 2 * (n - k));
+		store_fit(s, bc + as, mul, record, 2 * (n - k) + 1);
+	}
+	store_fit(s, ac + bs, mul, record, 2 * k);
+	store_fit(s, bc - as, mul, record, 2 * k + 1);
+}
+
+unsigned cnn_steps_items(const struct cnn_steps *s)
+{
+	return s->finish == CNN_OUT_DFT ? s->rows / 2u + 1u : s->rows;
+}
+
+void cnn_steps_out(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
+		   uint8_t *record)
+{
+	if (s->finish == CNN_OUT_DFT)
+		out_dft(s, item, word, ctx, record);
+	else
+		store_fit(s, row_sum(s, 0, item, word, ctx), mul_at(s, item), record, item);
+}
