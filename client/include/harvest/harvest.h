@@ -58,7 +58,7 @@ enum { HARVEST_PRIORITY_NORMAL = 0, HARVEST_PRIORITY_LATENCY = 1, HARVEST_PRIORI
 enum { HARVEST_ROUTE_AUTO = 0, HARVEST_ROUTE_CPU = 1, HARVEST_ROUTE_BOARD = 2 };
 enum { HARVEST_POLICY_DEFAULT = 0, HARVEST_POLICY_LATENCY = 1, HARVEST_POLICY_ENERGY = 2, HARVEST_POLICY_OFFLOAD = 3 };
 
-/** What happened to a job. Strings live as long as the job handle. */
+/** Where a share of a job ran. Arrays of it are made by the library: it never grows. */
 typedef struct harvest_part {
 	const char *where;      /**< "cpu" or "board" */
 	const char *board;      /**< "" on the CPU */
@@ -66,10 +66,13 @@ typedef struct harvest_part {
 	uint32_t records, records_retried;
 } harvest_part;
 
+/** What happened to a job. Set size before harvest_job_result(); strings and arrays live as
+ *  long as the job handle. */
 typedef struct harvest_result {
-	uint32_t size;
-	const char *id;         /**< "j12.3f9a" */
-	const char *state;      /**< completed, failed, cancelled, expired */
+	uint32_t size;          /**< sizeof(harvest_result), set by the caller: lets it grow */
+	const char *id;         /**< "j12.3f9a"; "" when the daemon refused it */
+	const char *state;      /**< completed, failed, cancelled, expired; refused: never accepted;
+				     lost: the connection ended first; accepted: detached */
 	const char *why;        /**< one sentence */
 	const char *metric;
 	double certified;       /**< error certificate of the worst part; +inf dB / 0: exact */
@@ -96,11 +99,13 @@ HARVEST_API void harvest_options_init(harvest_options *o);
  *   HARVEST_E_VERSION, HARVEST_E_TIMEOUT, HARVEST_E_INVAL (path too long), HARVEST_E_NOMEM
  */
 HARVEST_API int harvest_client_open(const char *socket, uint32_t timeout_ms, harvest_client **c);
-/** Close; jobs not yet finished are cancelled by the daemon unless detached. NULL is fine. */
+/** Close; jobs not yet finished are cancelled by the daemon: they end here, callbacks called,
+ *  with HARVEST_E_CANCEL. Job handles stay valid. NULL is fine. From a callback it takes effect
+ *  when the outermost call returns; the handle must not be used after that. */
 HARVEST_API void harvest_client_close(harvest_client *c);
 /** Sentence about the last failure of this handle; never NULL, valid until the next call. */
 HARVEST_API const char *harvest_client_reason(const harvest_client *c);
-/** Time limit of later blocking calls. */
+/** Time limit of later blocking calls that take none of their own. */
 HARVEST_API void harvest_client_timeout(harvest_client *c, uint32_t timeout_ms);
 
 /**
@@ -116,11 +121,14 @@ HARVEST_API int harvest_wants_write(const harvest_client *c);
  */
 HARVEST_API int harvest_dispatch(harvest_client *c);
 
-/** Called once when a job has ended, from harvest_dispatch() or a blocking call. */
+/** Called once when a job has ended, from harvest_dispatch(), a blocking call or
+ *  harvest_client_close(). May submit, cancel and free jobs; calls that would block return
+ *  HARVEST_E_INVAL there. */
 typedef void (*harvest_done_fn)(harvest_job *job, int code, void *arg);
 
 /**
- * Queue one job; many may be in flight.
+ * Queue one job; many may be in flight. It leaves with the next harvest_dispatch() or blocking
+ * call, together with all others queued by then.
  *
  * @param task     name, e.g. "fft64"
  * @param in       records * (bytes of one input record), packed little-endian; copied
@@ -139,7 +147,8 @@ HARVEST_API int harvest_submit(harvest_client *c, const char *task, const void *
 /** Block until the job has ended or timeout_ms passed (HARVEST_E_TIMEOUT; the job goes on).
  *  Otherwise the job's code. */
 HARVEST_API int harvest_job_wait(harvest_job *job, uint32_t timeout_ms);
-/** Result so far; HARVEST_E_BUSY while it has not ended. Fields live as long as the handle. */
+/** Result of a job that has ended, also of one that failed. HARVEST_E_BUSY while it has not;
+ *  HARVEST_E_INVAL when r->size is not set. */
 HARVEST_API int harvest_job_result(const harvest_job *job, harvest_result *r);
 /** Ask the daemon to stop it; idempotent; the job still ends exactly once. */
 HARVEST_API int harvest_job_cancel(harvest_job *job);
@@ -147,7 +156,8 @@ HARVEST_API int harvest_job_cancel(harvest_job *job);
 HARVEST_API void harvest_job_free(harvest_job *job);
 
 /**
- * Run one job and wait: submit, wait, copy.
+ * Run one job and wait: submit, wait, copy. When the client's timeout passes first, the job is
+ * cancelled.
  * @param out        receives the output records; cap_bytes must hold them
  * @param out_bytes  receives their length, may be NULL
  * @return 0, or any code of harvest_submit() and of the job; HARVEST_E_INVAL when cap_bytes is
