@@ -13,35 +13,38 @@ struct board;
 /* Facts for the router, about one board and one model, now. */
 struct board_offer {
 	bool eligible;
-	const char *why_not;          /* when not; static text */
-	uint32_t batch_records;       /* most records of one board_run() */
-	uint64_t queue_us;            /* work already there */
-	uint64_t load_us;             /* to make the model resident; 0 when it is */
-	uint64_t wait_us;             /* expected wait for a window, per run */
-	double link_us_per_record;    /* both ways */
+	const char *why_not; /* when not; static text */
+	uint32_t batch_records; /* most records of one board_run() */
+	uint64_t queue_us; /* work already there */
+	uint64_t load_us; /* to make the model resident; 0 when it is */
+	uint64_t wait_us; /* expected wait for a window, per run */
+	double link_us_per_record; /* both ways */
 	double compute_us_per_record; /* bus and inference */
-	double energy_uj_per_record;  /* modelled */
-	double idle_share;            /* of the accelerator, 0..1 */
+	double energy_uj_per_record; /* modelled */
+	const char *link_side; /* the direction that costs link_us: "to board", "from board" */
+	double idle_share; /* of the accelerator, 0..1 */
 };
 
-/* One batch of records on a board. Owner: the dispatcher; must live until on_batch. */
+/* One batch of records on a board. Owner: the dispatcher; must live until on_batch. The board
+ * holds the model meanwhile. */
 struct board_batch {
-	const struct model *model;
-	const uint8_t *in;            /* records * in_bytes, borrowed until on_batch */
-	uint8_t *out;                 /* filled before on_batch(HV_OK) */
+	struct model *model;
+	const uint8_t *in; /* records * in_bytes, borrowed until on_batch */
+	uint8_t *out; /* filled before on_batch(HV_OK) */
 	uint32_t records;
 	void *cookie;
 	/* filled when done, on the daemon's clock: */
 	uint64_t sent_ns, done_ns;
-	uint64_t compute_us;          /* on the board */
-	uint32_t aborted;             /* runs given up for the primary, then repeated */
+	uint64_t compute_us; /* on the board */
+	uint32_t aborted; /* runs given up for the primary, then repeated */
 };
 
 /* Up-calls. They may call board_run() again but not boards_free(). */
 struct board_events {
 	void *ctx;
 	/* Exactly once for every accepted board_run(): HV_OK, HV_E_TIMEOUT, HV_E_GONE,
-	 * HV_E_WRONG (audit), HV_E_CANCEL. */
+	 * HV_E_WRONG (audit), HV_E_CANCEL, or the code the board answered with. Never from
+	 * inside board_run(). */
 	void (*on_batch)(void *ctx, struct board *b, struct board_batch *batch, int err);
 	/* Something became possible: board ready, model resident, room in its queue. */
 	void (*on_room)(void *ctx, struct board *b);
@@ -50,24 +53,34 @@ struct board_events {
 };
 
 struct uv_loop_s;
-/* Listen for virtual boards at path (mode 0660). */
-HV_NODISCARD int boards_new(struct uv_loop_s *loop, const char *socket_path,
+/* Listen for virtual boards at socket_path (mode 0660), or on listen_fd when it is >= 0 (socket
+ * activation; taken). socket_path NULL and listen_fd -1: no virtual boards. A stale socket file
+ * is removed only if nobody listens there. HV_E_BUSY: somebody does; HV_E_DENIED, HV_E_INVAL
+ * (path too long), HV_E_IO, HV_E_NOMEM: why gets a sentence. */
+HV_NODISCARD int boards_new(struct uv_loop_s *loop, const char *socket_path, int listen_fd,
 			    struct models *models, const struct board_events *ev,
-			    struct boards **bs);
+			    struct boards **bs, char *why, size_t cap);
 /* Begin closing: links end, batches come back with HV_E_CANCEL; done runs when all handles
  * are closed; free afterwards. */
 void boards_close(struct boards *bs, void (*done)(void *ctx), void *ctx);
 void boards_free(struct boards *bs);
 
+/* Boards that have told their serial, also absent ones: a board pointer stays valid until
+ * boards_free(). */
 size_t boards_count(const struct boards *bs);
 struct board *boards_at(const struct boards *bs, size_t i);
 struct board *boards_find(const struct boards *bs, const char *id);
-const char *board_id(const struct board *b);      /* "virt0" */
+const char *board_id(const struct board *b); /* "virt0" */
+const char *board_state(const struct board *b); /* "ready"; static text */
 
 void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,
 		 struct board_offer *o);
 /* Room for one more batch right now. If the model is not resident, asking starts its load. */
-bool board_can_take(struct board *b, const struct model *m);
+bool board_can_take(struct board *b, struct model *m);
+/* Is it resident and proved there? For boards and models verbs. */
+bool board_has_model(const struct board *b, const struct model *m);
+/* HV_E_BUSY: no room, or the model is not resident: ask board_can_take() first. HV_E_INVAL:
+ * no records, or more than the board takes at once. The batch is taken only on HV_OK. */
 HV_NODISCARD int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns);
 
 /* Operator verbs; why gets a sentence on refusal. */
@@ -77,7 +90,8 @@ HV_NODISCARD int board_reset(struct board *b, char *why, size_t cap);
 /* Run the known-answer vectors of everything resident again. */
 HV_NODISCARD int board_test(struct board *b, char *why, size_t cap);
 
-/* Snapshot for status and boards verbs; strings and arrays are allocated: hv_board_info_free. */
+/* Snapshot for status and boards verbs; strings and arrays are allocated, freed by
+ * board_info_clear(). HV_E_NOMEM leaves nothing behind. */
 HV_NODISCARD int board_info(const struct board *b, uint64_t now_ns, Hv__BoardInfo *info);
 void board_info_clear(Hv__BoardInfo *info);
 

@@ -3,36 +3,53 @@
 #include "accel/package/package.h"
 #include <stdbool.h>
 
-/* The installed approximation packages, by content hash. Owns them; hands out borrowed
- * pointers that stay valid until models_remove() of that package returned. */
+/* The installed approximation packages, by content hash. Owns them and hands out borrowed
+ * pointers. A package that is removed while somebody holds it leaves the catalogue at once and
+ * memory with the last model_drop(). One thread. */
 struct models;
 
 struct model {
 	struct package *pkg;
 	const struct harvest_task *task;
 	char hash_hex[65];
-	char origin[256];
-	bool suspended;              /* by the audit */
+	char origin[256]; /* the file it came from */
+	bool suspended; /* by the audit: not to be used */
+	bool removed; /* no longer in the catalogue */
+	unsigned holds;
 };
 
-/* Load every *.hvm of the colon-separated directories (missing ones are fine). A bad file is
- * logged with its reason and skipped. */
-HV_NODISCARD int models_new(const char *dirs, struct models **m);
+/* Load every *.hvm of the colon-separated directories and of state_dir (missing ones are
+ * fine). A bad file is logged with its reason and skipped; the same content twice counts once.
+ * state_dir: where models_install() writes; it is made when needed; NULL: nothing can be
+ * installed. */
+HV_NODISCARD int models_new(const char *dirs, const char *state_dir, struct models **m);
+/* Nobody may hold a model any more. */
 void models_free(struct models *m);
 
 size_t models_count(const struct models *m);
 struct model *models_at(const struct models *m, size_t i);
 struct model *models_find(const struct models *m, const char *name);
 /* Packages of a task, cheapest first (fewest cycles a record). Returns how many, at most cap. */
-size_t models_of_task(const struct models *m, const struct harvest_task *t,
-		      struct model **to, size_t cap);
+size_t models_of_task(const struct models *m, const struct harvest_task *t, struct model **to,
+		      size_t cap);
 
-/* Check, store in the first writable directory and add. why gets one sentence on failure. */
+/* Keep a model in memory across models_remove(), e.g. while a batch runs. */
+void model_hold(struct model *m);
+void model_drop(struct models *set, struct model *m);
+
+/* Check, prove by its own vectors, store in the state directory and add. A package of the same
+ * name is replaced; the same content again is fine. why gets one sentence on failure:
+ * HV_E_FORMAT, HV_E_VERSION, HV_E_WRONG, HV_E_DENIED, HV_E_IO, HV_E_NOMEM. */
 HV_NODISCARD int models_install(struct models *m, const uint8_t *bytes, size_t len,
 				struct model **out, char *why, size_t cap);
+/* Forget it, and delete its file when it lies in the state directory; a file of a system
+ * directory stays and comes back at the next start. HV_E_NOENT, HV_E_IO. */
 HV_NODISCARD int models_remove(struct models *m, const char *name, char *why, size_t cap);
+/* Run the known-answer vectors through the reference again. HV_E_NOENT, HV_E_WRONG. */
+HV_NODISCARD int models_verify(const struct models *m, const char *name, char *why, size_t cap);
 
-/* Every record of the batch is inside the model's certified domain. */
+/* Every record of the batch is inside the model's certified domain; else why names the record
+ * and the limit. records: n packed input records of the task. */
 bool model_in_domain(const struct model *m, const void *records, size_t n, char *why, size_t cap);
 
 #endif
