@@ -1,45 +1,183 @@
-#include "daemon/models/models.h"
+#include "daemon/models/models_priv.h"
+#include "tasks/catalog.h"
 #include "util/own.h"
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
-struct models {
-	struct model **list;
-	size_t count;
-};
-
-int models_new(const char *dirs, const char *state_dir, struct models **m)
+static void hex(const uint8_t *bytes, size_t n, char *to)
 {
-	(void)dirs, (void)state_dir;
-	*m = calloc(1, sizeof(**m));
-	return *m ? HV_OK : HV_E_NOMEM;
+	static const char digit[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = digit[bytes[i] >> 4];
+		to[2 * i + 1] = digit[bytes[i] & 15];
+	}
+	to[2 * n] = '\0';
 }
 
-void models_free(struct models *m)
+int model_new(struct package *pkg, const char *origin, struct model **out, char *why, size_t cap)
 {
+	const struct harvest_task *task = task_find(pkg->task);
+	struct model *m;
+
+	if (task == NULL) {
+		snprintf(why, cap, "it serves the task %s, which this daemon does not have",
+			 pkg->task);
+		return HV_E_FORMAT;
+	}
+	if (task->version != pkg->task_version) {
+		snprintf(why, cap, "it was made for version %u of the task %s, this daemon has %u",
+			 (unsigned)pkg->task_version, pkg->task, (unsigned)task->version);
+		return HV_E_VERSION;
+	}
+	m = calloc(1, sizeof(*m));
+	if (m == NULL) {
+		snprintf(why, cap, "out of memory");
+		return HV_E_NOMEM;
+	}
+	m->pkg = pkg;
+	m->task = task;
+	hex(pkg->hash, sizeof(pkg->hash), m->hash_hex);
+	snprintf(m->origin, sizeof(m->origin), "%s", origin);
+	*out = m;
+	return HV_OK;
+}
+
+void model_free(struct model *m)
+{
+	if (m == NULL)
+		return;
+	package_free(m->pkg);
 	free(m);
 }
 
-size_t models_count(const struct models *m)
+void models_take_out(struct models *set, struct model *m)
 {
-	return m->count;
+	for (size_t i = 0; i < set->count; i++) {
+		if (set->list[i] != m)
+			continue;
+		set->count--;
+		memmove(&set->list[i], &set->list[i + 1], (set->count - i) * sizeof(set->list[0]));
+		break;
+	}
+	m->removed = true;
+	if (m->holds == 0)
+		model_free(m);
 }
 
-struct model *models_at(const struct models *m, size_t i)
+int models_add(struct models *set, struct model *m, char *why, size_t cap)
 {
-	return m->list[i];
+	struct model *old = models_find(set, m->pkg->name);
+
+	for (size_t i = 0; i < set->count; i++) {
+		if (strcmp(set->list[i]->hash_hex, m->hash_hex) == 0) {
+			snprintf(why, cap, "%s has the same content", set->list[i]->origin);
+			return HV_E_BUSY;
+		}
+	}
+	if (old == NULL && set->count == MODELS_MAX) {
+		snprintf(why, cap, "the daemon already has %d packages, which is its limit",
+			 MODELS_MAX);
+		return HV_E_NOMEM;
+	}
+	if (old != NULL)
+		models_take_out(set, old);
+	set->list[set->count++] = m;
+	return HV_OK;
 }
 
-struct model *models_find(const struct models *m, const char *name)
+static void scan_list(struct models *set, const char *dirs)
 {
-	(void)m, (void)name;
+	hv_autofree char *copy = strdup(dirs);
+	char *save = NULL;
+
+	if (copy == NULL)
+		return;
+	for (char *d = strtok_r(copy, ":", &save); d != NULL; d = strtok_r(NULL, ":", &save))
+		models_scan(set, d);
+}
+
+int models_new(const char *dirs, const char *state_dir, struct models **out)
+{
+	struct models *set = calloc(1, sizeof(*set));
+
+	if (set == NULL)
+		return HV_E_NOMEM;
+	if (state_dir != NULL) {
+		set->state_dir = strdup(state_dir);
+		if (set->state_dir == NULL) {
+			free(set);
+			return HV_E_NOMEM;
+		}
+	}
+	/* What an administrator installed comes last, so it replaces the system's. */
+	if (dirs != NULL)
+		scan_list(set, dirs);
+	if (state_dir != NULL)
+		models_scan(set, state_dir);
+	*out = set;
+	return HV_OK;
+}
+
+void models_free(struct models *set)
+{
+	if (set == NULL)
+		return;
+	for (size_t i = 0; i < set->count; i++) {
+		assert(set->list[i]->holds == 0);
+		model_free(set->list[i]);
+	}
+	free(set->state_dir);
+	free(set);
+}
+
+size_t models_count(const struct models *set)
+{
+	return set->count;
+}
+
+struct model *models_at(const struct models *set, size_t i)
+{
+	assert(i < set->count);
+	return set->list[i];
+}
+
+struct model *models_find(const struct models *set, const char *name)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (strcmp(set->list[i]->pkg->name, name) == 0)
+			return set->list[i];
 	return NULL;
 }
 
-size_t models_of_task(const struct models *m, const struct harvest_task *t, struct model **to,
+static bool cheaper(const struct model *a, const struct model *b)
+{
+	if (a->pkg->record_cycles != b->pkg->record_cycles)
+		return a->pkg->record_cycles < b->pkg->record_cycles;
+	return strcmp(a->pkg->name, b->pkg->name) < 0;
+}
+
+size_t models_of_task(const struct models *set, const struct harvest_task *t, struct model **to,
 		      size_t cap)
 {
-	(void)m, (void)t, (void)to, (void)cap;
-	return 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		struct model *m = set->list[i];
+		size_t at = n;
+
+		if (m->task != t || (n == cap && (cap == 0 || !cheaper(m, to[n - 1]))))
+			continue;
+		if (n == cap)
+			at = n - 1;
+		else
+			n++;
+		for (; at > 0 && cheaper(m, to[at - 1]); at--)
+			to[at] = to[at - 1];
+		to[at] = m;
+	}
+	return n;
 }
 
 void model_hold(struct model *m)
@@ -50,34 +188,7 @@ void model_hold(struct model *m)
 void model_drop(struct models *set, struct model *m)
 {
 	(void)set;
-	m->holds--;
-}
-
-int models_install(struct models *m, const uint8_t *bytes, size_t len, struct model **out,
-		   char *why, size_t cap)
-{
-	(void)m, (void)bytes, (void)len, (void)out;
-	snprintf(why, cap, "no package can be installed yet");
-	return HV_E_DENIED;
-}
-
-int models_remove(struct models *m, const char *name, char *why, size_t cap)
-{
-	(void)m;
-	snprintf(why, cap, "no package is called %s", name);
-	return HV_E_NOENT;
-}
-
-int models_verify(const struct models *m, const char *name, char *why, size_t cap)
-{
-	(void)m;
-	snprintf(why, cap, "no package is called %s", name);
-	return HV_E_NOENT;
-}
-
-bool model_in_domain(const struct model *m, const void *records, size_t n, char *why, size_t cap)
-{
-	(void)m, (void)records, (void)n;
-	snprintf(why, cap, "domains are not known yet");
-	return false;
+	assert(m->holds > 0);
+	if (--m->holds == 0 && m->removed)
+		model_free(m);
 }

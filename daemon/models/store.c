@@ -1,0 +1,212 @@
+#include "daemon/log.h"
+#include "daemon/models/models_priv.h"
+#include "util/own.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int is_package_name(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return e->d_name[0] != '.' && n > 4 && strcmp(e->d_name + n - 4, ".hvm") == 0;
+}
+
+static void scan_file(struct models *set, const char *path)
+{
+	struct package *pkg = NULL;
+	struct model *m = NULL;
+	char why[256] = "";
+	int r = package_read(path, &pkg, why, sizeof(why));
+
+	if (r == HV_OK) {
+		r = model_new(pkg, path, &m, why, sizeof(why));
+		if (r != HV_OK)
+			package_free(pkg);
+	}
+	if (r != HV_OK) {
+		log_event(LOG_LVL_WARNING, "MODEL_SKIPPED", "package %s is skipped: %s", path,
+			  why[0] ? why : hv_err_text(r));
+		return;
+	}
+	r = models_add(set, m, why, sizeof(why));
+	if (r == HV_OK)
+		return;
+	log_event(r == HV_E_BUSY ? LOG_LVL_DEBUG : LOG_LVL_WARNING, "MODEL_SKIPPED",
+		  "package %s is skipped: %s", path, why);
+	model_free(m);
+}
+
+void models_scan(struct models *set, const char *dir)
+{
+	struct dirent **names = NULL;
+	int n = scandir(dir, &names, is_package_name, alphasort);
+
+	if (n < 0) {
+		if (errno != ENOENT)
+			log_event(LOG_LVL_WARNING, "MODEL_DIR",
+				  "directory of packages %s cannot be read: %s", dir,
+				  strerror(errno));
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		hv_autofree char *path = NULL;
+
+		if (asprintf(&path, "%s/%s", dir, names[i]->d_name) >= 0)
+			scan_file(set, path);
+		else
+			path = NULL;
+		free(names[i]);
+	}
+	free(names);
+}
+
+/* Every parent that is missing, then the directory itself. */
+static int make_dirs(const char *dir)
+{
+	hv_autofree char *path = strdup(dir);
+
+	if (path == NULL)
+		return HV_E_NOMEM;
+	for (char *at = path + 1; *at != '\0'; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return hv_err_errno(errno);
+		*at = '/';
+	}
+	return mkdir(path, 0755) < 0 && errno != EEXIST ? hv_err_errno(errno) : HV_OK;
+}
+
+static int store(const struct models *set, const char *name, const uint8_t *bytes, size_t len,
+		 char **path, char *why, size_t cap)
+{
+	int r;
+
+	if (set->state_dir == NULL) {
+		snprintf(why, cap,
+			 "the daemon runs without a state directory: start it with one "
+			 "to install packages");
+		return HV_E_DENIED;
+	}
+	if (asprintf(path, "%s/%s.hvm", set->state_dir, name) < 0) {
+		*path = NULL;
+		snprintf(why, cap, "out of memory");
+		return HV_E_NOMEM;
+	}
+	r = make_dirs(set->state_dir);
+	if (r == HV_OK)
+		r = hv_file_write(*path, bytes, len);
+	if (r != HV_OK)
+		snprintf(why, cap, "%s cannot be written: %s; check the state directory", *path,
+			 hv_err_text(r));
+	return r;
+}
+
+/* A package's name becomes a file name. */
+static bool name_is_safe(const char *name)
+{
+	return name[0] != '\0' && name[0] != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+") ==
+		       strlen(name);
+}
+
+static int decode(const uint8_t *bytes, size_t len, struct package **pkg, char *why, size_t cap)
+{
+	int r = package_decode(bytes, len, pkg, why, cap);
+
+	if (r != HV_OK)
+		return r;
+	r = package_self_test(*pkg, why, cap);
+	if (r == HV_OK && !name_is_safe((*pkg)->name)) {
+		snprintf(why, cap, "its name cannot be a file name: use letters, digits and -_.+");
+		r = HV_E_FORMAT;
+	}
+	if (r != HV_OK) {
+		package_free(*pkg);
+		*pkg = NULL;
+	}
+	return r;
+}
+
+static struct model *same_content(const struct models *set, const struct package *pkg)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (memcmp(set->list[i]->pkg->hash, pkg->hash, sizeof(pkg->hash)) == 0)
+			return set->list[i];
+	return NULL;
+}
+
+int models_install(struct models *set, const uint8_t *bytes, size_t len, struct model **out,
+		   char *why, size_t cap)
+{
+	hv_autofree char *path = NULL;
+	struct package *pkg = NULL;
+	struct model *m = NULL;
+	int r = decode(bytes, len, &pkg, why, cap);
+
+	if (r != HV_OK)
+		return r;
+	m = same_content(set, pkg);
+	if (m != NULL) {
+		package_free(pkg);
+		*out = m;
+		return HV_OK;
+	}
+	r = model_new(pkg, "", &m, why, cap);
+	if (r != HV_OK) {
+		package_free(pkg);
+		return r;
+	}
+	if (set->count == MODELS_MAX && models_find(set, pkg->name) == NULL) {
+		snprintf(why, cap, "the daemon already has %d packages: remove one first",
+			 MODELS_MAX);
+		r = HV_E_NOMEM;
+	}
+	if (r == HV_OK)
+		r = store(set, pkg->name, bytes, len, &path, why, cap);
+	if (r == HV_OK) {
+		snprintf(m->origin, sizeof(m->origin), "%s", path);
+		r = models_add(set, m, why, cap);
+	}
+	if (r != HV_OK) {
+		model_free(m);
+		return r;
+	}
+	*out = m;
+	return HV_OK;
+}
+
+static int no_such(const char *name, char *why, size_t cap)
+{
+	snprintf(why, cap, "no installed package is called %s: see harvestctl models list", name);
+	return HV_E_NOENT;
+}
+
+int models_remove(struct models *set, const char *name, char *why, size_t cap)
+{
+	struct model *m = models_find(set, name);
+	size_t n = set->state_dir ? strlen(set->state_dir) : 0;
+
+	if (m == NULL)
+		return no_such(name, why, cap);
+	if (n > 0 && strncmp(m->origin, set->state_dir, n) == 0 && m->origin[n] == '/' &&
+	    unlink(m->origin) < 0 && errno != ENOENT) {
+		snprintf(why, cap, "%s cannot be deleted: %s", m->origin, strerror(errno));
+		return hv_err_errno(errno);
+	}
+	models_take_out(set, m);
+	return HV_OK;
+}
+
+int models_verify(const struct models *set, const char *name, char *why, size_t cap)
+{
+	struct model *m = models_find(set, name);
+
+	if (m == NULL)
+		return no_such(name, why, cap);
+	return package_self_test(m->pkg, why, cap);
+}
