@@ -1,0 +1,200 @@
+#include "tasks/catalog.h"
+#include "tasks/builtin.h"
+#include "util/own.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "records are little-endian and are used in place: port tasks/ first"
+#endif
+
+/* clang-format off */
+#define SHAPE_N(a, b, c, n, ...) n
+#define SHAPE(...) SHAPE_N(__VA_ARGS__, 3, 2, 1, 0), { __VA_ARGS__ }
+#define X(id, ver, kind, r, c, in_type, in_shape, out_type, out_shape, text) \
+	{                                                                    \
+		.size = sizeof(struct harvest_task), .abi = HARVEST_TASK_ABI, \
+		.name = #id, .about = (text), .version = (ver),              \
+		.in = { in_type, in_shape }, .out = { out_type, out_shape }, \
+		.metric = HARVEST_SNR_DB,                                    \
+		.reference = id##_reference, .sample = id##_sample,          \
+		.linear = (kind), .rows = (r), .cols = (c), .matrix = id##_matrix, \
+	},
+static const struct harvest_task tasks[] = {
+#include "tasks/tasks.def"
+};
+#undef X
+
+/* numpy's names; range of the integer types, for saturation */
+static const struct dtype {
+	enum harvest_dtype type;
+	const char *text;
+	size_t bytes;
+	double lo, hi;
+} dtypes[] = {
+	{ HARVEST_S8,  "int8",    1, INT8_MIN,  INT8_MAX },
+	{ HARVEST_U8,  "uint8",   1, 0,         UINT8_MAX },
+	{ HARVEST_S16, "int16",   2, INT16_MIN, INT16_MAX },
+	{ HARVEST_U16, "uint16",  2, 0,         UINT16_MAX },
+	{ HARVEST_S32, "int32",   4, INT32_MIN, INT32_MAX },
+	{ HARVEST_F32, "float32", 4, 0,         0 },
+	{ HARVEST_F64, "float64", 8, 0,         0 },
+};
+/* clang-format on */
+
+size_t task_count(void)
+{
+	return HV_ARRAY_SIZE(tasks);
+}
+
+const struct harvest_task *task_at(size_t i)
+{
+	return i < HV_ARRAY_SIZE(tasks) ? &tasks[i] : NULL;
+}
+
+const struct harvest_task *task_find(const char *name)
+{
+	for (size_t i = 0; i < HV_ARRAY_SIZE(tasks); i++)
+		if (strcmp(tasks[i].name, name) == 0)
+			return &tasks[i];
+	return NULL;
+}
+
+static const struct dtype *dtype_row(enum harvest_dtype t)
+{
+	for (size_t i = 0; i < HV_ARRAY_SIZE(dtypes); i++)
+		if (dtypes[i].type == t)
+			return &dtypes[i];
+	return NULL;
+}
+
+size_t dtype_bytes(enum harvest_dtype t)
+{
+	const struct dtype *d = dtype_row(t);
+
+	return d != NULL ? d->bytes : 0;
+}
+
+const char *dtype_text(enum harvest_dtype t)
+{
+	const struct dtype *d = dtype_row(t);
+
+	return d != NULL ? d->text : "?";
+}
+
+enum harvest_dtype dtype_find(const char *text)
+{
+	for (size_t i = 0; i < HV_ARRAY_SIZE(dtypes); i++)
+		if (strcmp(dtypes[i].text, text) == 0)
+			return dtypes[i].type;
+	return (enum harvest_dtype)0;
+}
+
+size_t tensor_elements(const struct harvest_tensor *t)
+{
+	size_t n = 1;
+
+	for (uint32_t i = 0; i < t->ndim && i < HARVEST_MAX_DIMS; i++)
+		n *= t->shape[i];
+	return n;
+}
+
+size_t tensor_bytes(const struct harvest_tensor *t)
+{
+	return tensor_elements(t) * dtype_bytes(t->dtype);
+}
+
+char *tensor_text(const struct harvest_tensor *t, char *to, size_t cap)
+{
+	char dims[40] = "";
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < t->ndim && i < HARVEST_MAX_DIMS; i++)
+		at += (size_t)snprintf(dims + at, sizeof(dims) - at, "%s%u", i > 0 ? "," : "",
+				       t->shape[i]);
+	if (cap > 0)
+		snprintf(to, cap, "%s[%s]", dtype_text(t->dtype), dims);
+	return to;
+}
+
+static double round_saturate(double v, const struct dtype *d)
+{
+	if (isnan(v))
+		return 0; /* a plug-in's mistake; an integer has no other word for it */
+	v = round(v);
+	return v < d->lo ? d->lo : v > d->hi ? d->hi : v;
+}
+
+static void element_store(enum harvest_dtype t, double v, uint8_t *to)
+{
+	float f = (float)v;
+	int32_t i = 0;
+	uint16_t u = 0;
+
+	switch (t) {
+	case HARVEST_F64: memcpy(to, &v, sizeof(v)); return;
+	case HARVEST_F32: memcpy(to, &f, sizeof(f)); return;
+	case HARVEST_U8:
+	case HARVEST_U16:
+		u = (uint16_t)v;
+		memcpy(to, &u, dtype_bytes(t));
+		return;
+	case HARVEST_S8:
+	case HARVEST_S16:
+	case HARVEST_S32:
+		i = (int32_t)v;
+		memcpy(to, &i, dtype_bytes(t)); /* little-endian: the low bytes come first */
+		return;
+	}
+}
+
+void task_exact(const struct harvest_task *t, const void *in, void *out, double *scratch)
+{
+	const struct dtype *d = dtype_row(t->out.dtype);
+	size_t n = tensor_elements(&t->out);
+	uint8_t *to = out;
+
+	if (d == NULL)
+		return;
+	t->reference(in, scratch);
+	for (size_t i = 0; i < n; i++) {
+		double v = d->lo < d->hi ? round_saturate(scratch[i], d) : scratch[i];
+
+		element_store(d->type, v, to + i * d->bytes);
+	}
+}
+
+static double element_load(enum harvest_dtype t, const uint8_t *at)
+{
+	union {
+		int8_t s8;
+		uint8_t u8;
+		int16_t s16;
+		uint16_t u16;
+		int32_t s32;
+		float f32;
+		double f64;
+	} v = { 0 };
+
+	memcpy(&v, at, dtype_bytes(t));
+	switch (t) {
+	case HARVEST_S8: return v.s8;
+	case HARVEST_U8: return v.u8;
+	case HARVEST_S16: return v.s16;
+	case HARVEST_U16: return v.u16;
+	case HARVEST_S32: return v.s32;
+	case HARVEST_F32: return (double)v.f32;
+	case HARVEST_F64: return v.f64;
+	}
+	return 0;
+}
+
+void tensor_to_double(const struct harvest_tensor *t, const void *record, double *to)
+{
+	size_t n = tensor_elements(t), bytes = dtype_bytes(t->dtype);
+	const uint8_t *at = record;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = element_load(t->dtype, at + i * bytes);
+}

@@ -1,0 +1,47 @@
+#include "tasks/catalog.h"
+#include "tasks/fast.h"
+#include "util/own.h"
+#include <string.h>
+
+/* clang-format off */
+static const struct {
+	const char *task;
+	struct hv_kernel *(*make)(void);
+} makers[] = {
+	{ "dct32",    dct32_fast },
+	{ "fft128",   fft128_fast },
+	{ "fft256",   fft256_fast },
+	{ "fft64",    fft64_fast },
+	{ "fir32",    fir32_fast },
+	{ "matvec64", matvec64_fast },
+};
+/* clang-format on */
+
+int hv_kernel_new(const struct harvest_task *t, struct hv_kernel **k)
+{
+	struct hv_kernel *made;
+
+	if (task_find(t->name) != t)
+		return HV_E_NOENT; /* a plug-in that happens to have the name of a built-in one */
+	for (size_t i = 0; i < HV_ARRAY_SIZE(makers); i++) {
+		if (strcmp(makers[i].task, t->name) != 0)
+			continue;
+		made = makers[i].make();
+		if (made == NULL)
+			return HV_E_NOMEM;
+		*k = made;
+		return HV_OK;
+	}
+	return HV_E_NOENT;
+}
+
+void hv_kernel_free(struct hv_kernel *k)
+{
+	if (k != NULL)
+		k->free(k);
+}
+
+void hv_kernel_run(struct hv_kernel *k, const void *in, void *out, size_t records)
+{
+	k->run(k, in, out, records);
+}

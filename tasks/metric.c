@@ -1,0 +1,120 @@
+#include "tasks/metric.h"
+#include "util/own.h"
+#include <math.h>
+#include <string.h>
+
+/* clang-format off */
+static const struct {
+	enum harvest_metric kind;
+	const char *text;
+} names[] = {
+	{ HARVEST_SNR_DB,    "snr_db" },
+	{ HARVEST_NRMSE,     "nrmse" },
+	{ HARVEST_MAX_ABS,   "max_abs" },
+	{ HARVEST_MEAN_REL,  "mean_rel" },
+	{ HARVEST_MISS_RATE, "miss_rate" },
+};
+/* clang-format on */
+
+struct hv_metric hv_metric_begin(enum harvest_metric kind)
+{
+	return (struct hv_metric){ .kind = kind };
+}
+
+/* Equal infinities agree; a NaN on either side is as wrong as can be. */
+static double distance(double ref, double got)
+{
+	double d = ref == got ? 0 : fabs(ref - got);
+
+	return isnan(d) ? INFINITY : d;
+}
+
+/* min(1, |err| / |ref|). Nothing to be relative to: wrong counts 1, right counts 0. */
+static double relative(double ref2, double err2)
+{
+	double rel = sqrt(err2 / ref2);
+
+	if (err2 == 0)
+		return 0;
+	return rel < 1 ? rel : 1; /* NaN: 1 */
+}
+
+void hv_metric_add(struct hv_metric *m, const double *ref, const double *got, size_t n)
+{
+	double ref2 = 0, err2 = 0;
+	bool wrong = false;
+
+	for (size_t i = 0; i < n; i++) {
+		double d = distance(ref[i], got[i]);
+
+		ref2 += ref[i] * ref[i];
+		err2 += d * d;
+		wrong |= d > 0;
+		m->max_abs = fmax(m->max_abs, d);
+	}
+	m->records++;
+	m->elements += n;
+	m->sum_ref2 += ref2;
+	m->sum_err2 += err2;
+	m->sum_rel += relative(ref2, err2);
+	m->misses += wrong;
+}
+
+/* Error energy over reference energy; NaN when the reference is not finite. */
+static double energy_ratio(const struct hv_metric *m)
+{
+	if (m->sum_err2 == 0)
+		return 0;
+	if (!isfinite(m->sum_ref2))
+		return NAN;
+	return m->sum_err2 / m->sum_ref2;
+}
+
+double hv_metric_value(const struct hv_metric *m)
+{
+	if (m->elements == 0)
+		return NAN;
+	switch (m->kind) {
+	case HARVEST_SNR_DB: return -10 * log10(energy_ratio(m));
+	case HARVEST_NRMSE: return sqrt(energy_ratio(m));
+	case HARVEST_MAX_ABS: return m->max_abs;
+	case HARVEST_MEAN_REL: return m->sum_rel / (double)m->records;
+	case HARVEST_MISS_RATE: return m->misses / (double)m->records;
+	}
+	return NAN;
+}
+
+const char *hv_metric_text(enum harvest_metric kind)
+{
+	for (size_t i = 0; i < HV_ARRAY_SIZE(names); i++)
+		if (names[i].kind == kind)
+			return names[i].text;
+	return "?";
+}
+
+enum harvest_metric hv_metric_find(const char *text)
+{
+	for (size_t i = 0; i < HV_ARRAY_SIZE(names); i++)
+		if (strcmp(names[i].text, text) == 0)
+			return names[i].kind;
+	return (enum harvest_metric)0;
+}
+
+bool hv_metric_larger_is_better(enum harvest_metric kind)
+{
+	return kind == HARVEST_SNR_DB;
+}
+
+double hv_metric_exact(enum harvest_metric kind)
+{
+	return hv_metric_larger_is_better(kind) ? INFINITY : 0;
+}
+
+bool hv_metric_meets(enum harvest_metric kind, double certified, double budget)
+{
+	if (budget == 0)
+		return certified == hv_metric_exact(kind);
+	if (hv_metric_larger_is_better(kind))
+		return certified >= budget;
+	return certified <= budget;
+}
