@@ -18,8 +18,8 @@ struct model {
 	unsigned holds;
 };
 
-/* Load every *.hvm of the colon-separated directories and of state_dir (missing ones are
- * fine). A bad file is logged with its reason and skipped; the same content twice counts once.
+/* Load every *.hvm of the colon-separated directories, of the directories directly in them and
+ * of state_dir (missing ones are fine). A bad file is logged with its reason and skipped; the same content twice counts once.
  * state_dir: where models_install() writes; it is made when needed; NULL: nothing can be
  * installed. */
 HV_NODISCARD int models_new(const char *dirs, const char *state_dir, struct models **m);
@@ -48,8 +48,10 @@ HV_NODISCARD int models_remove(struct models *m, const char *name, char *why, si
 /* Run the known-answer vectors through the reference again. HV_E_NOENT, HV_E_WRONG. */
 HV_NODISCARD int models_verify(const struct models *m, const char *name, char *why, size_t cap);
 
-/* Every record of the batch is inside the model's certified domain; else why names the record
- * and the limit. records: n packed input records of the task. */
+/* The records are inside the model's certified domain: the range holds for every element, the
+ * least rms for all n together, because the certified SNR is that of a whole job (signal and
+ * error summed over its records, as in the certificate). Else why names the limit.
+ * records: n packed input records of the task. */
 bool model_in_domain(const struct model *m, const void *records, size_t n, char *why, size_t cap);
 
 #endif

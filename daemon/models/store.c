@@ -39,13 +39,19 @@ static void scan_file(struct models *set, const char *path)
 	model_free(m);
 }
 
-void models_scan(struct models *set, const char *dir)
+static int is_shown_dir(const struct dirent *e)
+{
+	return e->d_name[0] != '.' && (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN);
+}
+
+/* The packages of one directory, in the order of their names. */
+static void scan_dir(struct models *set, const char *dir)
 {
 	struct dirent **names = NULL;
 	int n = scandir(dir, &names, is_package_name, alphasort);
 
 	if (n < 0) {
-		if (errno != ENOENT)
+		if (errno != ENOENT && errno != ENOTDIR)
 			log_event(LOG_LVL_WARNING, "MODEL_DIR",
 				  "directory of packages %s cannot be read: %s", dir,
 				  strerror(errno));
@@ -56,6 +62,25 @@ void models_scan(struct models *set, const char *dir)
 
 		if (asprintf(&path, "%s/%s", dir, names[i]->d_name) >= 0)
 			scan_file(set, path);
+		else
+			path = NULL;
+		free(names[i]);
+	}
+	free(names);
+}
+
+void models_scan(struct models *set, const char *dir)
+{
+	struct dirent **names = NULL;
+	int n;
+
+	scan_dir(set, dir);
+	n = scandir(dir, &names, is_shown_dir, alphasort);
+	for (int i = 0; i < n; i++) {
+		hv_autofree char *path = NULL;
+
+		if (asprintf(&path, "%s/%s", dir, names[i]->d_name) >= 0)
+			scan_dir(set, path);
 		else
 			path = NULL;
 		free(names[i]);
