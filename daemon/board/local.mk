@@ -1,7 +1,5 @@
 # board, link, models, quality: what knows the boards
-noinst_LTLIBRARIES += libhvlog.la libhvboards.la
-libhvlog_la_SOURCES = daemon/log.c daemon/log.h
-
+noinst_LTLIBRARIES += libhvboards.la
 libhvboards_la_SOURCES = \
 	daemon/board/boards.c daemon/board/board.h \
 	daemon/models/models.c daemon/models/models.h daemon/models/models_priv.h \
