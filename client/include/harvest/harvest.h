@@ -17,6 +17,7 @@
 extern "C" {
 #endif
 
+/* clang-format off */
 #define HARVEST_API __attribute__((visibility("default")))
 
 /** Codes; the numbers are part of the ABI and never change. */
@@ -171,6 +172,7 @@ HARVEST_API int harvest_run(harvest_client *c, const char *task, const void *in,
 HARVEST_API const char *harvest_strerror(int code);
 /** "0.1.0" */
 HARVEST_API const char *harvest_version(void);
+/* clang-format on */
 
 #ifdef __cplusplus
 }
