@@ -5,35 +5,59 @@
 
 /* Reliable message stream over frames: one side of one link. Freestanding, no heap, no clock:
  * time comes in as an argument, bytes go out through a pull. Messages are u16 length + bytes
- * on the stream, at most ARQ_MSG_MAX; the peer gets each exactly once and in order, or the
+ * on the stream, 1..ARQ_MSG_MAX of them; the peer gets each exactly once and in order, or the
  * life ends.
  *
+ * Glossary
+ *   life     what SYN begins and RST (or the next SYN) ends; both streams start at byte 0
+ *   edge     first byte the receiver has no room for: its ack plus its window
+ *   go back  forget what is in flight and send again from the first unacknowledged byte
+ *
  * Memory is the owner's: a send buffer and a receive buffer, each a power of two of
- * 2048..32768 bytes, at least ARQ_MSG_MAX + 2 of them for the messages it uses. */
-enum { ARQ_MSG_MAX = 16384, ARQ_SEG_MIN = 32 };
+ * 2048..32768 bytes, at least ARQ_MSG_MAX + 2 of them for the messages it uses.
+ *
+ * The line keeps order: it may lose, flip, add and repeat bytes, but a frame does not
+ * overtake another by 32 KiB of stream. */
+enum {
+	ARQ_MSG_MAX = 16384,
+	ARQ_SEG_MIN = 32,
+	ARQ_FLIGHT_SEGS = 8,      /* segments in flight at most */
+	ARQ_ACK_DELAY_US = 2000,  /* a lone acknowledgement waits this long for company */
+	ARQ_SYN_US = 100000,      /* first repeat of SYN; doubles up to 8 times this */
+	ARQ_SLACK_US = 10000,     /* time that neither line nor peer's frames explain ... */
+	ARQ_SLACK_MAX_US = 1000000, /* ... grows to this when resends prove needless */
+};
 
 enum arq_role { ARQ_DAEMON, ARQ_BOARD };
 enum arq_state { ARQ_DOWN, ARQ_SYN_SENT, ARQ_UP };
 
 struct arq_counters {
 	uint32_t frames_in, frames_bad, frames_out, resent, stale, duplicate, resets;
-	uint64_t bytes_in, bytes_out;
+	uint64_t bytes_in, bytes_out; /* on the wire */
 };
 
 struct arq {
 	enum arq_role role;
 	enum arq_state state;
 	uint16_t conn;
-	/* send stream: [una, nxt) is unacknowledged, [nxt, end) waits */
+	/* send stream: [una, nxt) is in flight, [nxt, end) waits, [una, high) was sent once */
 	uint8_t *tx;
-	uint16_t tx_cap, una, nxt, end, peer_window;
-	uint16_t seg;                 /* present segment limit */
-	uint64_t resend_at_us;        /* 0: nothing to resend */
-	uint32_t rto_us, backoff;
+	uint16_t tx_cap, una, nxt, high, end, peer_window;
+	uint16_t seg;           /* present segment limit */
+	uint32_t seg_credit;    /* bytes acknowledged since the last loss or growth */
+	uint64_t resend_at_us;  /* 0: nothing to resend, no window to probe */
+	uint64_t nak_after_us;  /* NAKs before this speak of what was sent again already */
+	uint32_t rto_us, slack_us, backoff, unanswered;
+	uint64_t eager_until_us; /* an answer before this shows the last timeout needless */
+	bool probing;           /* resend_at_us waits for a window */
 	/* receive stream: [rd, rcv) is received and not yet read */
 	uint8_t *rx;
-	uint16_t rx_cap, rd, rcv;
+	uint16_t rx_cap, rd, rcv, edge_told, peer_len;
 	bool ack_due;
+	uint8_t ack_segs;       /* segments taken since the last acknowledgement */
+	uint64_t ack_at_us;
+	bool nak_due;
+	bool synack_due;
 	bool rst_due;
 	uint16_t rst_conn;
 	uint32_t line_bps;
@@ -43,17 +67,22 @@ struct arq {
 	struct arq_counters n;
 };
 
+/* A board says RST with conn 0 first, so that a daemon learns of a reboot at once. */
 void arq_init(struct arq *a, enum arq_role role, uint8_t *tx, uint16_t tx_cap, uint8_t *rx,
 	      uint16_t rx_cap, uint32_t line_bps);
 
 /* Daemon: begin a new life; conn != 0 and different from the last one (the caller draws it). */
 void arq_connect(struct arq *a, uint16_t conn, uint64_t now_us);
 
-/* What happened while bytes were taken in. */
+/* Either: end the life here and tell the peer. What was queued or unread is gone. */
+void arq_reset(struct arq *a);
+
+/* What happened while bytes were taken in. Look at a->state for how it ended. */
 enum arq_event {
 	ARQ_EV_NONE = 0,
 	ARQ_EV_UP = 1,    /* a life began: daemon got SYNACK, board got SYN */
 	ARQ_EV_RESET = 2, /* the peer lost the life (reboot): state is ARQ_DOWN */
+	ARQ_EV_VERSION = 3, /* the peer speaks another frame version */
 };
 
 /* Take received bytes; returns the bit-or of (1 << event). */
@@ -63,20 +92,21 @@ unsigned arq_input(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_u
  * 0 when there is nothing to send now. Call until 0, or until the wire is full. */
 size_t arq_output(struct arq *a, uint8_t *to, uint64_t now_us);
 
-/* When arq_output() may have something without new input; UINT64_MAX for never. */
+/* When arq_output() may have something without new input: 0 for now, UINT64_MAX for never. */
 uint64_t arq_next_us(const struct arq *a);
 
-/* Queue one message of two parts (b may be NULL). HV_E_BUSY: no room now; HV_E_INVAL: longer
- * than the buffer; HV_E_GONE: not up. */
+/* Queue one message of two parts (b may be NULL). HV_E_BUSY: no room now; HV_E_INVAL: empty
+ * or longer than the buffer or ARQ_MSG_MAX; HV_E_GONE: not up. */
 HV_NODISCARD int arq_send(struct arq *a, const void *head, size_t n, const void *tail,
 			  size_t m);
 size_t arq_room(const struct arq *a); /* largest n + m arq_send() would take now */
 
 /* Next whole message into to[cap]: its length; 0 when none is complete; HV_E_FRAME when the
- * peer announced more than cap or ARQ_MSG_MAX: the life cannot go on, reset it. */
+ * peer announced none, more than cap or than fits the buffer: the life cannot go on, reset
+ * it. */
 int arq_recv(struct arq *a, uint8_t *to, size_t cap);
 
-/* True when the peer has not acknowledged for `tries` resends. */
+/* True when the peer has not acknowledged for `tries` resends (or answered so many SYN). */
 bool arq_is_stuck(const struct arq *a, uint32_t tries);
 
 #endif

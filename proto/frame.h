@@ -38,6 +38,7 @@ enum frame_kind {
 	FRAME_SYN = 1,    /* daemon: begin life `conn`; both streams start at 0 */
 	FRAME_SYNACK = 2, /* board: life `conn` begun */
 	FRAME_RST = 3,    /* either: I do not know this life (conn of the offender, 0 at boot) */
+	FRAME_NAK = 4,    /* as DATA without payload: something after ack was lost, resend */
 };
 
 struct frame {
@@ -46,7 +47,8 @@ struct frame {
 	const uint8_t *payload; /* borrowed */
 };
 
-/* Frame with delimiter into to[FRAME_MAX_WIRE]; f->len <= FRAME_MAX_PAYLOAD. Returns bytes. */
+/* Frame with delimiter into to[FRAME_MAX_WIRE]. Returns bytes; 0 when f->len is over
+ * FRAME_MAX_PAYLOAD. */
 size_t frame_encode(const struct frame *f, uint8_t *to);
 
 /* Collects bytes of the wire into frames and resynchronises at the next delimiter after
@@ -54,8 +56,8 @@ size_t frame_encode(const struct frame *f, uint8_t *to);
 struct frame_rx {
 	uint8_t buf[FRAME_MAX_WIRE];
 	uint16_t used;
-	uint8_t skipping;             /* over-long: drop until the delimiter */
-	uint32_t good, bad;           /* frames seen, frames dropped */
+	uint8_t skipping; /* over-long: drop until the delimiter */
+	uint32_t good, bad; /* frames seen, frames dropped */
 };
 
 /* Feed one byte. 1: *f is a valid frame (payload inside rx, valid until the next call);
