@@ -7,7 +7,8 @@ enum { MSG_MIN = 4 };
 static void fail(struct arq_world *w, const char *what, unsigned side, unsigned n)
 {
 	if (w->error[0] == '\0')
-		snprintf(w->error, sizeof(w->error), "seed %llu at %llu us: side %u, message %u: %s",
+		snprintf(w->error, sizeof(w->error),
+			 "seed %llu at %llu us: side %u, message %u: %s",
 			 (unsigned long long)w->seed, (unsigned long long)w->now_us, side, n, what);
 }
 
@@ -55,6 +56,7 @@ static void life_seed(struct arq_side *s, int who)
 	hv_rng_seed(&s->sizes, (uint64_t)s->life * 2 + (unsigned)who);
 	hv_rng_seed(&s->expect, (uint64_t)s->life * 2 + (unsigned)!who);
 	s->sent = s->got = 0;
+	s->next_bytes = 0;
 	s->got_bytes = 0;
 }
 
@@ -72,20 +74,18 @@ static size_t message_make(struct hv_rng *r, uint32_t max, uint32_t number, uint
 	return n;
 }
 
-static void side_send(struct arq_world *w, int who)
+static void side_send(struct arq_side *s, uint32_t max)
 {
-	struct arq_side *s = &w->side[who];
-	uint8_t msg[ARQ_MSG_MAX];
-
 	while (s->a.state == ARQ_UP && s->sent < s->want_send) {
-		struct hv_rng before = s->sizes;
-		size_t n = message_make(&s->sizes, w->msg_max, s->sent, msg);
-		size_t head = n / 3;
+		size_t head;
 
-		if (arq_send(&s->a, msg, head, msg + head, n - head) != HV_OK) {
-			s->sizes = before;
+		if (s->next_bytes == 0)
+			s->next_bytes = message_make(&s->sizes, max, s->sent, s->next);
+		head = s->next_bytes / 3;
+		if (s->next_bytes > arq_room(&s->a) ||
+		    arq_send(&s->a, s->next, head, s->next + head, s->next_bytes - head) != HV_OK)
 			return;
-		}
+		s->next_bytes = 0;
 		s->sent++;
 	}
 }
@@ -96,9 +96,13 @@ static void side_receive(struct arq_world *w, int who)
 	uint8_t want[ARQ_MSG_MAX];
 	int n = 0;
 
-	while (!s->deaf && (n = arq_recv(&s->a, s->msg, sizeof(s->msg))) > 0) {
-		size_t len = message_make(&s->expect, w->msg_max, s->got, want);
+	for (;;) {
+		size_t len;
 
+		n = s->deaf ? 0 : arq_recv(&s->a, s->msg, sizeof(s->msg));
+		if (n <= 0)
+			break;
+		len = message_make(&s->expect, w->msg_max, s->got, want);
 		if ((size_t)n != len || memcmp(want, s->msg, len) != 0)
 			fail(w, "not the message that was sent next", (unsigned)who, s->got);
 		s->got++;
@@ -119,7 +123,7 @@ static void side_run(struct arq_world *w, int who, unsigned events)
 	if (s->a.state == ARQ_UP)
 		life_seed(s, who);
 	side_receive(w, who);
-	side_send(w, who);
+	side_send(&w->side[who], w->msg_max);
 }
 
 static void wire_put(struct arq_world *w, struct arq_wire *x, uint8_t byte)
@@ -199,7 +203,6 @@ bool world_step(struct arq_world *w)
 	w->steps++;
 	for (int i = 0; i < 2; i++) {
 		wire_deliver(w, i);
-		side_run(w, i, 0);
 	}
 	for (int i = 0; i < 2; i++)
 		busy |= wire_send(w, i);

@@ -9,7 +9,7 @@
  * and checks that exactly those arrive, in order. */
 struct arq_faults {
 	double drop, flip, dup, add; /* probability per byte */
-	double hold;                 /* probability per byte that a whole frame-sized burst is lost */
+	double hold; /* probability per byte that a whole frame-sized burst is lost */
 };
 
 enum { WORLD_BUF = 32768, WORLD_DELAY = 65536 };
@@ -17,8 +17,8 @@ enum { WORLD_BUF = 32768, WORLD_DELAY = 65536 };
 struct arq_wire {
 	uint8_t out[FRAME_MAX_WIRE]; /* frame being sent */
 	size_t used, at;
-	uint32_t burst;              /* bytes still to be lost */
-	uint8_t held[WORLD_DELAY];   /* bytes under way, ring */
+	uint32_t burst; /* bytes still to be lost */
+	uint8_t held[WORLD_DELAY]; /* bytes under way, ring */
 	uint64_t due_us[WORLD_DELAY];
 	uint32_t first, count;
 	uint64_t bytes;
@@ -27,19 +27,21 @@ struct arq_wire {
 struct arq_side {
 	struct arq a;
 	uint8_t tx[WORLD_BUF], rx[WORLD_BUF], msg[ARQ_MSG_MAX];
+	uint8_t next[ARQ_MSG_MAX]; /* waits for room */
+	size_t next_bytes;
 	uint16_t tx_cap, rx_cap;
-	struct hv_rng sizes;         /* what this side sends in this life */
-	struct hv_rng expect;        /* what it must receive */
+	struct hv_rng sizes; /* what this side sends in this life */
+	struct hv_rng expect; /* what it must receive */
 	uint32_t sent, got, want_send;
-	uint16_t life;               /* for which sizes and expect were seeded */
+	uint16_t life; /* for which sizes and expect were seeded */
 	uint64_t got_bytes;
-	bool deaf;                   /* does not read its messages */
+	bool deaf; /* does not read its messages */
 	unsigned events;
 };
 
 struct arq_world {
-	struct arq_side side[2];     /* ARQ_DAEMON, ARQ_BOARD */
-	struct arq_wire wire[2];     /* wire[i]: from side i to the other */
+	struct arq_side side[2]; /* ARQ_DAEMON, ARQ_BOARD */
+	struct arq_wire wire[2]; /* wire[i]: from side i to the other */
 	struct arq_faults faults;
 	struct hv_rng rng;
 	uint64_t now_us, latency_us;
@@ -47,7 +49,7 @@ struct arq_world {
 	uint64_t seed;
 	uint64_t steps;
 	uint16_t conn;
-	char error[160];             /* first broken promise; empty while all is well */
+	char error[160]; /* first broken promise; empty while all is well */
 };
 
 /* Both sides booted, nothing connected. */
