@@ -1,1 +1,11 @@
-# bench: what is built here
+# bench: one program per claim; floors and peers are measured in the same run. Not part of
+# `make all`: scripts/bench builds (make bench-programs) and runs them.
+EXTRA_PROGRAMS = bench/kernels
+CLEANFILES += $(EXTRA_PROGRAMS)
+
+bench_kernels_SOURCES = bench/kernels.c bench/stats.c bench/stats.h
+bench_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(FFTW_CFLAGS)
+bench_kernels_LDADD = libhvkernels.la libhvtasks.la $(FFTW_LIBS) -lm
+
+bench-programs: $(EXTRA_PROGRAMS)
+.PHONY: bench-programs

@@ -9,9 +9,6 @@ struct hv_kernel {
 	void (*free)(struct hv_kernel *k);
 };
 
-typedef int16_t any_s16 __attribute__((aligned(1), may_alias));
-typedef int32_t any_s32 __attribute__((aligned(1), may_alias));
-
 struct hv_kernel *fft64_fast(void);
 struct hv_kernel *fft128_fast(void);
 struct hv_kernel *fft256_fast(void);
@@ -19,43 +16,47 @@ struct hv_kernel *fir32_fast(void);
 struct hv_kernel *dct32_fast(void);
 struct hv_kernel *matvec64_fast(void);
 
-/* One loop, compiled for several instruction sets, chosen once per process: RUN_CLONES(x, body)
- * defines `x_for_cpu()`, which returns the best of the clones of the inline function `body`.
- * All clones give the same bits: see the notes on arithmetic at each body. */
+/* Instruction sets that the loops are compiled for. */
+enum kernel_cpu { KERNEL_CPU_BASE, KERNEL_CPU_AVX2, KERNEL_CPU_AVX512 };
+
+/* Best of them that this machine has, but never above the cap. Tests lower the cap to run
+ * every clone; kernels made before are not affected. */
+enum kernel_cpu kernel_cpu(void);
+void kernel_cpu_cap(enum kernel_cpu cap);
+
+/* RUN_CLONES(x, body) compiles the inline function `body` for each of them and defines
+ * x_for_cpu(), which returns the clone to use. All clones give the same bits: see the notes
+ * on arithmetic at each body. */
 typedef void hv_kernel_run_fn(struct hv_kernel *k, const void *in, void *out, size_t records);
 
-#if defined(__x86_64__)
-#define RUN_CLONE(name, body, isa)                                                         \
-	__attribute__((target(isa))) static void name(struct hv_kernel *k, const void *in, \
-						      void *out, size_t records)           \
-	{                                                                                  \
-		body(k, in, out, records);                                                 \
+#define HV_INLINE static inline __attribute__((always_inline))
+
+/* clang-format off */
+#define RUN_CLONE(name, body)                                                            \
+	static void name(struct hv_kernel *k, const void *in, void *out, size_t records) \
+	{                                                                                \
+		body(k, in, out, records);                                               \
 	}
-#define RUN_CLONES(x, body)                                                                    \
-	RUN_CLONE(x##_avx512, body, "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")             \
-	RUN_CLONE(x##_avx2, body, "avx2,fma")                                                  \
-	RUN_CLONE(x##_base, body, "sse2")                                                      \
-	static hv_kernel_run_fn *x##_for_cpu(void)                                             \
-	{                                                                                      \
-		if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && \
-		    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))  \
-			return x##_avx512;                                                     \
-		if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))           \
-			return x##_avx2;                                                       \
-		return x##_base;                                                               \
+#if defined(__x86_64__)
+#define RUN_CLONES(x, body)                                                              \
+	__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")))           \
+	RUN_CLONE(x##_avx512, body)                                                      \
+	__attribute__((target("avx2,fma")))                                              \
+	RUN_CLONE(x##_avx2, body)                                                        \
+	RUN_CLONE(x##_base, body)                                                        \
+	static hv_kernel_run_fn *x##_for_cpu(void)                                       \
+	{                                                                                \
+		static hv_kernel_run_fn *const clones[] = { x##_base, x##_avx2, x##_avx512 }; \
+		return clones[kernel_cpu()];                                             \
 	}
 #else
-#define RUN_CLONES(x, body)                                                                  \
-	static void x##_base(struct hv_kernel *k, const void *in, void *out, size_t records) \
-	{                                                                                    \
-		body(k, in, out, records);                                                   \
-	}                                                                                    \
-	static hv_kernel_run_fn *x##_for_cpu(void)                                           \
-	{                                                                                    \
-		return x##_base;                                                             \
+#define RUN_CLONES(x, body)                                                              \
+	RUN_CLONE(x##_base, body)                                                        \
+	static hv_kernel_run_fn *x##_for_cpu(void)                                       \
+	{                                                                                \
+		return x##_base;                                                         \
 	}
 #endif
-
-#define HV_INLINE static inline __attribute__((always_inline))
+/* clang-format on */
 
 #endif

@@ -17,6 +17,28 @@ static const struct {
 };
 /* clang-format on */
 
+static enum kernel_cpu cpu_cap = KERNEL_CPU_AVX512;
+
+void kernel_cpu_cap(enum kernel_cpu cap)
+{
+	cpu_cap = cap;
+}
+
+enum kernel_cpu kernel_cpu(void)
+{
+	enum kernel_cpu best = KERNEL_CPU_BASE;
+
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		best = KERNEL_CPU_AVX2;
+	if (best == KERNEL_CPU_AVX2 && __builtin_cpu_supports("avx512f") &&
+	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl"))
+		best = KERNEL_CPU_AVX512;
+#endif
+	return best < cpu_cap ? best : cpu_cap;
+}
+
 int hv_kernel_new(const struct harvest_task *t, struct hv_kernel **k)
 {
 	struct hv_kernel *made;

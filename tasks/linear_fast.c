@@ -1,6 +1,5 @@
 #include "tasks/builtin.h"
 #include "tasks/fast.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,78 +11,128 @@ struct linear_kernel {
 	double *m; /* dct32, matvec64: transposed matrix, [cols][rows]; fir32: taps reversed */
 };
 
-/* Half away from zero. |y| < 2^51: y + 0.49999999999999994 is exact enough to never carry a
- * whole number on, see the same trick in fft_fast.c. */
-HV_INLINE double rounded(double y)
-{
-	return y + copysign(0.49999999999999994, y);
-}
+/* Accumulators of one pass: BLOCK outputs in VECS vectors, which stay in registers. */
+enum { LANES = 8, VECS = 4, BLOCK = VECS * LANES };
 
-HV_INLINE int16_t to_s16(double y)
-{
-	y = y < INT16_MIN ? INT16_MIN : y > INT16_MAX ? INT16_MAX : y;
-	return (int16_t)(int32_t)rounded(y);
-}
+typedef double vec_f64 __attribute__((vector_size(LANES * sizeof(double))));
+typedef int64_t vec_s64 __attribute__((vector_size(LANES * sizeof(int64_t))));
+typedef int32_t vec_s32 __attribute__((vector_size(LANES * sizeof(int32_t))));
 
-/* y[0..rows) = sum over c of m[c][0..rows) * x[c] */
-HV_INLINE void product(double *restrict y, const double *restrict m, const any_s16 *restrict x,
-		       size_t rows, size_t cols)
+/* y[0..BLOCK) = sum over c < cols of a[c * step .. c * step + BLOCK) * b[c] */
+HV_INLINE void block_product(double *restrict y, const double *restrict a, size_t step,
+			     const double *restrict b, size_t cols)
 {
-	memset(y, 0, rows * sizeof(*y));
+	vec_f64 acc[VECS] = { { 0 } }, v;
+
 	for (size_t c = 0; c < cols; c++) {
-		double v = x[c];
+#pragma GCC unroll 4
+		for (size_t i = 0; i < VECS; i++) {
+			memcpy(&v, a + c * step + i * LANES, sizeof(v));
+			acc[i] += v * b[c];
+		}
+	}
+	memcpy(y, acc, sizeof(acc));
+}
 
-		for (size_t r = 0; r < rows; r++)
-			y[r] += m[c * rows + r] * v;
+/* Half away from zero, by adding the double below one half and cutting: exact, since |y| is
+ * far below 2^51 (see the same trick in fft_fast.c). */
+HV_INLINE void round_block(int32_t *restrict to, const double *restrict y)
+{
+	const vec_s64 sign = (vec_s64){ 0 } + INT64_MIN;
+	const vec_s64 half = (vec_s64){ 0 } + 0x3fdfffffffffffff;
+
+	for (size_t i = 0; i < BLOCK; i += LANES) {
+		vec_f64 f;
+		vec_s32 v;
+
+		memcpy(&f, y + i, sizeof(f));
+		f += (vec_f64)(((vec_s64)f & sign) | half);
+		v = __builtin_convertvector(f, vec_s32);
+		memcpy(to + i, &v, sizeof(v));
+	}
+}
+
+HV_INLINE void store_s16(uint8_t *to, const double *y)
+{
+	int32_t whole[BLOCK];
+	int16_t out[BLOCK];
+
+	round_block(whole, y);
+	for (size_t i = 0; i < BLOCK; i++) {
+		int32_t v = whole[i] < INT16_MIN ? INT16_MIN : whole[i];
+
+		out[i] = (int16_t)(v > INT16_MAX ? INT16_MAX : v);
+	}
+	memcpy(to, out, sizeof(out));
+}
+
+HV_INLINE void widen(double *restrict to, const uint8_t *restrict from, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int16_t v;
+
+		memcpy(&v, from + i * sizeof(v), sizeof(v));
+		to[i] = v;
 	}
 }
 
 HV_INLINE void dct32_body(struct hv_kernel *base, const void *in, void *out, size_t records)
 {
 	const struct linear_kernel *k = (const struct linear_kernel *)base;
-	const any_s16 *x = in;
-	any_s16 *to = out;
-	double y[DCT_POINTS];
+	const uint8_t *from = in;
+	uint8_t *to = out;
+	double x[DCT_POINTS], y[BLOCK];
 
-	for (size_t i = 0; i < records; i++, x += DCT_POINTS, to += DCT_POINTS) {
-		product(y, k->m, x, DCT_POINTS, DCT_POINTS);
-		for (size_t r = 0; r < DCT_POINTS; r++)
-			to[r] = to_s16(y[r]);
+	for (size_t i = 0; i < records; i++) {
+		widen(x, from, DCT_POINTS);
+		block_product(y, k->m, DCT_POINTS, x, DCT_POINTS);
+		store_s16(to, y);
+		from += DCT_POINTS * sizeof(int16_t);
+		to += DCT_POINTS * sizeof(int16_t);
 	}
 }
 
 HV_INLINE void matvec64_body(struct hv_kernel *base, const void *in, void *out, size_t records)
 {
 	const struct linear_kernel *k = (const struct linear_kernel *)base;
-	const any_s16 *x = in;
-	any_s32 *to = out;
-	double y[MATVEC_N];
+	const uint8_t *from = in;
+	uint8_t *to = out;
+	double x[MATVEC_N], y[BLOCK];
+	int32_t whole[BLOCK];
 
-	for (size_t i = 0; i < records; i++, x += MATVEC_N, to += MATVEC_N) {
-		product(y, k->m, x, MATVEC_N, MATVEC_N);
-		for (size_t r = 0; r < MATVEC_N; r++)
-			to[r] = (int32_t)rounded(y[r]);
+	for (size_t i = 0; i < records; i++) {
+		widen(x, from, MATVEC_N);
+		for (size_t r = 0; r < MATVEC_N; r += BLOCK) {
+			block_product(y, k->m + r, MATVEC_N, x, MATVEC_N);
+			round_block(whole, y);
+			memcpy(to + r * sizeof(*whole), whole, sizeof(whole));
+		}
+		from += MATVEC_N * sizeof(int16_t);
+		to += MATVEC_N * sizeof(int32_t);
 	}
 }
 
+/* Output n is the sum over j of m[j] * x[n + j]: the block slides by one per tap. */
 HV_INLINE void fir32_body(struct hv_kernel *base, const void *in, void *out, size_t records)
 {
 	const struct linear_kernel *k = (const struct linear_kernel *)base;
-	const any_s16 *from = in;
-	any_s16 *to = out;
-	double x[FIR_IN], y[FIR_BLOCK];
+	const uint8_t *from = in;
+	uint8_t *to = out;
+	double x[FIR_IN], y[BLOCK];
 
-	for (size_t i = 0; i < records; i++, from += FIR_IN, to += FIR_BLOCK) {
-		for (size_t j = 0; j < FIR_IN; j++)
-			x[j] = from[j];
-		memset(y, 0, sizeof(y));
-		for (size_t j = 0; j < FIR_TAPS; j++)
-			for (size_t n = 0; n < FIR_BLOCK; n++)
-				y[n] += k->m[j] * x[n + j];
-		for (size_t n = 0; n < FIR_BLOCK; n++)
-			to[n] = to_s16(y[n]);
+	for (size_t i = 0; i < records; i++) {
+		widen(x, from, FIR_IN);
+		for (size_t n = 0; n < FIR_BLOCK; n += BLOCK) {
+			block_product(y, x + n, 1, k->m, FIR_TAPS);
+			store_s16(to + n * sizeof(int16_t), y);
+		}
+		from += FIR_IN * sizeof(int16_t);
+		to += FIR_BLOCK * sizeof(int16_t);
 	}
 }
+
+_Static_assert(DCT_POINTS - BLOCK == 0 && MATVEC_N % BLOCK == 0 && FIR_BLOCK % BLOCK == 0,
+	       "blocks fill the outputs");
 
 RUN_CLONES(dct32, dct32_body)
 RUN_CLONES(matvec64, matvec64_body)

@@ -7,7 +7,7 @@ libhvtasks_la_SOURCES = \
 	tasks/fft_ref.c tasks/fir_ref.c tasks/dct_ref.c tasks/matvec_ref.c
 libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm
 
-# Vectorised whatever -O level the builder asks for; explicit -f flags outlive a later -O2.
+# The conversions vectorise at any -O level: the loops are written in vectors.
 libhvkernels_la_SOURCES = \
 	tasks/kernel.h tasks/kernel.c tasks/fast.h tasks/fft_fast.c tasks/linear_fast.c
 libhvkernels_la_CPPFLAGS = $(AM_CPPFLAGS) $(FFTW_CFLAGS)
