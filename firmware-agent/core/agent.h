@@ -38,14 +38,14 @@ struct ag_config {
 	/* What the primary leaves: kernel words, bias bytes, data words; its quadrants. */
 	uint16_t kernel_first, kernel_words, bias_first, bias_count, data_first, data_words;
 	uint8_t primary_quadrants;
-	uint8_t model_slots, job_slots;             /* <= AG_SLOTS_MAX, AG_JOBS_MAX */
-	uint8_t *slot_memory;                       /* model_slots * slot_bytes: header, regs, steps */
+	uint8_t model_slots, job_slots; /* <= AG_SLOTS_MAX, AG_JOBS_MAX */
+	uint8_t *slot_memory; /* model_slots * slot_bytes: header, regs, steps */
 	uint32_t slot_bytes;
-	uint8_t *job_memory;                        /* job_slots * job_bytes */
+	uint8_t *job_memory; /* job_slots * job_bytes */
 	uint32_t job_bytes;
-	uint8_t *tx, *rx;                           /* link buffers, powers of two */
+	uint8_t *tx, *rx; /* link buffers, powers of two */
 	uint16_t tx_bytes, rx_bytes;
-	uint8_t *message;                           /* one whole message */
+	uint8_t *message; /* one whole message */
 	uint32_t message_bytes;
 };
 

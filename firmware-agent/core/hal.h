@@ -9,9 +9,10 @@
  * The accelerator is reached by plain bus accesses at the addresses of accel/arch.h. */
 struct ag_hal {
 	void *ctx;
-	uint64_t (*now_us)(void *ctx);                                  /* since boot */
-	size_t (*uart_read)(void *ctx, uint8_t *to, size_t cap);        /* 0 if none */
-	size_t (*uart_write)(void *ctx, const uint8_t *from, size_t n); /* bytes taken, may be < n */
+	uint64_t (*now_us)(void *ctx); /* since boot */
+	size_t (*uart_read)(void *ctx, uint8_t *to, size_t cap); /* 0 if none */
+	size_t (*uart_write)(void *ctx, const uint8_t *from,
+			     size_t n); /* bytes taken, may be < n */
 	void (*cnn_write32)(void *ctx, uint32_t addr, uint32_t value);
 	void (*cnn_write8)(void *ctx, uint32_t addr, uint8_t value);
 	uint32_t (*cnn_read32)(void *ctx, uint32_t addr);

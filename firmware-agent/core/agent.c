@@ -1,0 +1,79 @@
+#include "firmware-agent/core/agent.h"
+#include "firmware-agent/core/state.h"
+#include <string.h>
+
+static bool power_of_two(uint32_t n)
+{
+	return n >= 2048 && n <= 32768 && (n & (n - 1)) == 0;
+}
+
+static bool memory_ok(const struct ag_config *c)
+{
+	return c->slot_memory != NULL && c->job_memory != NULL && c->tx != NULL && c->rx != NULL &&
+	       c->message != NULL && power_of_two(c->tx_bytes) && power_of_two(c->rx_bytes) &&
+	       c->slot_bytes >= SLOTIMG_HEADER_BYTES && c->job_bytes >= 1 &&
+	       c->job_bytes + AG_REPLY_ROOM <= ARQ_MSG_MAX &&
+	       c->job_bytes + AG_REPLY_ROOM <= c->tx_bytes &&
+	       c->message_bytes >= c->job_bytes + AG_REPLY_ROOM && c->message_bytes <= c->rx_bytes;
+}
+
+static bool room_ok(const struct ag_config *c)
+{
+	return (uint32_t)c->kernel_first + c->kernel_words <= CNN_KERNEL_WORDS &&
+	       (uint32_t)c->bias_first + c->bias_count <= CNN_BIAS_BYTES &&
+	       (uint32_t)c->data_first + c->data_words <= CNN_DATA_WORDS &&
+	       c->primary_quadrants < 1u << CNN_QUADRANTS;
+}
+
+static bool limits_ok(const struct ag_config *c)
+{
+	return c->serial != NULL && c->device != NULL && c->primary_name != NULL &&
+	       c->model_slots >= 1 && c->model_slots <= AG_SLOTS_MAX && c->job_slots >= 1 &&
+	       c->job_slots <= AG_JOBS_MAX && c->link_bps > 0 && c->cnn_hz > 0 &&
+	       c->bus_write_ns > 0 && c->bus_read_ns > 0;
+}
+
+int ag_init(struct agent *a, const struct ag_hal *hal, const struct ag_config *c)
+{
+	if (!memory_ok(c) || !room_ok(c) || !limits_ok(c))
+		return HV_E_INVAL;
+	memset(a, 0, sizeof(*a));
+	a->hal = *hal;
+	a->cfg = *c;
+	a->boot_us = ag_now(a);
+	a->boot_id = a->hal.random(a->hal.ctx);
+	for (unsigned i = 0; i < c->model_slots; i++)
+		a->slot[i].memory = c->slot_memory + (size_t)i * c->slot_bytes;
+	for (unsigned i = 0; i < c->job_slots; i++)
+		a->job[i].memory = c->job_memory + (size_t)i * c->job_bytes;
+	arq_init(&a->arq, ARQ_BOARD, c->tx, c->tx_bytes, c->rx, c->rx_bytes, c->link_bps);
+	/* Quadrants without the primary are the agent's to set up. */
+	if (c->primary_quadrants == 0)
+		ag_write(a, CNN_AON, 0);
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
+		if ((c->primary_quadrants >> q & 1) == 0)
+			ag_write(a, ag_quadrant(CNN_SRAM, q), CNN_SRAM_DEFAULT);
+	return HV_OK;
+}
+
+bool ag_step(struct agent *a)
+{
+	bool link = ag_talk_link(a);
+	bool talk = ag_talk_messages(a);
+
+	/* one slice of the bus a step: loading counts as one */
+	if (a->hold)
+		return true;
+	return ag_run_slice(a) || link || talk;
+}
+
+uint64_t ag_next_us(const struct agent *a)
+{
+	uint64_t next = arq_next_us(&a->arq), run = ag_run_next_us(a);
+
+	if (run < next)
+		next = run;
+	if (a->primary.n > 0 && a->arq.state == ARQ_UP && a->primary.report_us < next)
+		next = a->primary.report_us;
+	return next;
+}

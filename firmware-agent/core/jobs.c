@@ -1,0 +1,173 @@
+#include "firmware-agent/core/state.h"
+#include <string.h>
+
+/* The queue of jobs on the board: first come, first served; every accepted or refused job
+ * gets exactly one result, unless the link's life ends before. */
+
+static void refuse(struct agent *a, uint32_t id, int code)
+{
+	union link_msg m = { .result = { .id_ = LINK_RESULT, .job = id, .code = (uint16_t)code } };
+	uint64_t now = ag_now(a);
+
+	a->n.refused++;
+	m.result.start_us = m.result.end_us = now;
+	/* room for a reply was checked before the message was taken */
+	(void)ag_talk_send(a, &m, NULL, 0);
+}
+
+static int check(const struct agent *a, const struct link_job *m)
+{
+	const struct ag_slot *s;
+	uint32_t larger;
+
+	if (m->slot >= a->cfg.model_slots)
+		return HV_E_INVAL;
+	s = &a->slot[m->slot];
+	if (s->state != LINK_SLOT_RESIDENT)
+		return HV_E_NOENT;
+	larger = s->img.in_record_bytes > s->img.out_record_bytes ? s->img.in_record_bytes
+								  : s->img.out_record_bytes;
+	if (m->records == 0 || (uint64_t)m->records * larger > a->cfg.job_bytes)
+		return HV_E_INVAL;
+	if (m->tail.len != (size_t)m->records * s->img.in_record_bytes)
+		return HV_E_INVAL;
+	return HV_OK;
+}
+
+static struct ag_job *free_job(struct agent *a)
+{
+	for (unsigned i = 0; i < a->cfg.job_slots; i++)
+		if (a->job[i].state == AG_JOB_FREE)
+			return &a->job[i];
+	return NULL;
+}
+
+uint8_t *ag_job_input(const struct agent *a, const struct ag_job *j, unsigned record)
+{
+	uint32_t in = a->slot[j->slot].img.in_record_bytes;
+
+	return j->memory + a->cfg.job_bytes - (j->records - record) * in;
+}
+
+void ag_job_add(struct agent *a, const struct link_job *m)
+{
+	struct ag_job *j = free_job(a);
+	int err = check(a, m);
+
+	if (err == HV_OK && j == NULL)
+		err = HV_E_BUSY;
+	if (err != HV_OK) {
+		refuse(a, m->job, err);
+		return;
+	}
+	*j = (struct ag_job){ .state = AG_JOB_QUEUED,
+			      .id = m->job,
+			      .order = a->job_order++,
+			      .slot = m->slot,
+			      .records = m->records,
+			      .latest_start_us = m->latest_start_us,
+			      .memory = j->memory };
+	memcpy(ag_job_input(a, j, 0), m->tail.bytes, m->tail.len);
+	a->guard_wake_us = 0;
+}
+
+void ag_job_cancel(struct agent *a, uint32_t id)
+{
+	for (unsigned i = 0; i < a->cfg.job_slots; i++) {
+		struct ag_job *j = &a->job[i];
+
+		if (j->state == AG_JOB_QUEUED && j->id == id && j->start_us == 0)
+			ag_job_end(a, j, HV_E_CANCEL);
+	}
+}
+
+void ag_job_end(struct agent *a, struct ag_job *j, int code)
+{
+	j->state = AG_JOB_ENDED;
+	j->code = code;
+	j->end_us = ag_now(a);
+	if (j->start_us == 0)
+		j->start_us = j->end_us;
+	if (code == HV_OK) {
+		a->n.jobs_done++;
+		a->n.records += j->records;
+	} else {
+		a->n.jobs_failed++;
+	}
+	a->guard_wake_us = 0;
+}
+
+void ag_job_drop_all(struct agent *a)
+{
+	ag_run_abort(a);
+	for (unsigned i = 0; i < AG_JOBS_MAX; i++)
+		a->job[i].state = AG_JOB_FREE;
+}
+
+void ag_job_fail_slot(struct agent *a, unsigned slot, int code)
+{
+	if (a->run.phase != AG_IDLE && a->job[a->run.job].slot == slot)
+		ag_run_abort(a);
+	for (unsigned i = 0; i < a->cfg.job_slots; i++)
+		if (a->job[i].state == AG_JOB_QUEUED && a->job[i].slot == slot)
+			ag_job_end(a, &a->job[i], code);
+}
+
+struct ag_job *ag_job_next(struct agent *a)
+{
+	struct ag_job *oldest = NULL;
+	uint64_t now = ag_now(a);
+
+	for (unsigned i = 0; i < a->cfg.job_slots; i++) {
+		struct ag_job *j = &a->job[i];
+
+		if (j->state != AG_JOB_QUEUED)
+			continue;
+		if (j->start_us == 0 && j->latest_start_us != 0 && now > j->latest_start_us) {
+			ag_job_end(a, j, HV_E_TIMEOUT);
+			continue;
+		}
+		if (oldest == NULL || (int32_t)(j->order - oldest->order) < 0)
+			oldest = j;
+	}
+	return oldest;
+}
+
+static struct ag_job *oldest_ended(struct agent *a)
+{
+	struct ag_job *oldest = NULL;
+
+	for (unsigned i = 0; i < a->cfg.job_slots; i++) {
+		struct ag_job *j = &a->job[i];
+
+		if (j->state == AG_JOB_ENDED &&
+		    (oldest == NULL || (int32_t)(j->order - oldest->order) < 0))
+			oldest = j;
+	}
+	return oldest;
+}
+
+bool ag_job_report(struct agent *a)
+{
+	struct ag_job *j = oldest_ended(a);
+	union link_msg m;
+	size_t n = 0;
+
+	if (j == NULL)
+		return false;
+	m.result = (struct link_result){ .id_ = LINK_RESULT,
+					 .job = j->id,
+					 .code = (uint16_t)j->code,
+					 .start_us = j->start_us,
+					 .end_us = j->end_us,
+					 .cycles = j->cycles,
+					 .aborted = j->aborted };
+	if (j->code == HV_OK) {
+		m.result.records = j->records;
+		n = (size_t)j->records * a->slot[j->slot].img.out_record_bytes;
+	}
+	if (!ag_talk_send(a, &m, j->memory, n))
+		return false;
+	j->state = AG_JOB_FREE;
+	return true;
+}

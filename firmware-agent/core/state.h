@@ -1,0 +1,222 @@
+#ifndef AG_STATE_H
+#define AG_STATE_H
+#include "firmware-agent/core/agent.h"
+#include "firmware-agent/core/guard.h"
+#include "proto/frame.h"
+
+/* The agent's memory and what its files know of each other. Only core/ and the owner of the
+ * storage include this. */
+enum {
+	AG_EVENTS = 64, /* primary activations waiting for the link */
+	AG_OUT_RECORD_MAX = 4096, /* bytes of one output record */
+	AG_FRUITLESS_MAX = 16, /* aborts in a row that finished no record */
+	AG_REPLY_ROOM = 160, /* more than any message without a tail */
+	AG_RX_BYTES = 64, /* link bytes taken in one step */
+	AG_SLICE_PIXELS = 8, /* input words of a slice: 32 conversions */
+	AG_SLICE_REGS = 24, /* registers of a slice */
+	AG_SLICE_HASH_BYTES = 512, /* image bytes of a slice that only stay in memory */
+	AG_SLICE_CPU_US = 12, /* processor time of a slice beside the bus, at most */
+	AG_STEP_CPU_NS = 1000, /* what the guard allows for each slice of a run */
+	AG_EVENT_BYTES = 16, /* of link message primary */
+	AG_REPORT_EVERY_US = 250000,
+};
+
+/* Hand-over in bus writes: stop, then CTRL and LCNT_MAX of every quadrant, the layer
+ * registers, and CTRL as the primary had it. */
+#define AG_HANDOVER_WRITES (1 + 3 * CNN_QUADRANTS + AG_RESTORE_REGS_MAX)
+#define AG_WAIT_BOUND_NS(write_ns, read_ns)                                           \
+	(AG_SLICE_OPS * (uint32_t)((write_ns) > (read_ns) ? (write_ns) : (read_ns)) + \
+	 AG_HANDOVER_WRITES * (uint32_t)(write_ns) + AG_SLICE_CPU_US * 1000u)
+/* The longest ag_primary_begin() may make the primary wait, at the default bus times. */
+#define AG_WAIT_BOUND_US ((AG_WAIT_BOUND_NS(CNN_BUS_WRITE_NS, CNN_BUS_READ_NS) + 999) / 1000)
+_Static_assert(AG_WAIT_BOUND_US <= 100, "the promise to the primary");
+
+/* A network in its slot. steps borrows the slot's memory. */
+struct ag_slot {
+	uint8_t state; /* enum link_slot_state */
+	bool failed; /* the last load was refused: later chunks are ignored */
+	bool report_due; /* model_state waits for room on the link */
+	int report_code;
+	uint8_t hash[HV_SHA256_BYTES];
+	struct slotimg img;
+	struct cnn_steps steps;
+	uint8_t *memory; /* header, registers, steps */
+	uint16_t cap_records; /* of one run: halved by an abort, doubled by a success */
+	uint32_t fixed_ns, record_ns; /* worst case of a run: fixed + record * records */
+};
+
+enum ag_load_part { AG_PART_KEPT, AG_PART_BIAS, AG_PART_KERNEL, AG_PART_DONE };
+
+/* The one load in progress. */
+struct ag_load {
+	bool active, committing;
+	uint8_t slot;
+	enum ag_load_part part;
+	uint32_t announced, got; /* bytes of the image */
+	uint32_t kept; /* bytes that stay in slot memory; 0: header not complete */
+	uint32_t checked; /* registers checked */
+	uint16_t runs_left; /* of this part, the present one included */
+	uint8_t head[SLOTIMG_RUN_HEAD_BYTES], head_n;
+	uint8_t unit; /* quadrant or processor of the present run */
+	uint16_t at, left; /* next word or byte of the present run, and how many */
+	uint8_t group[4 * CNN_KERNEL_WORD_BYTES], group_n;
+	struct hv_sha256 sha;
+	uint8_t want[HV_SHA256_BYTES];
+};
+
+enum ag_job_state { AG_JOB_FREE, AG_JOB_QUEUED, AG_JOB_RUNNING, AG_JOB_ENDED };
+
+/* Inputs are at the end of memory, outputs grow from its start: the output of record i never
+ * reaches the input of record i + 1. */
+struct ag_job {
+	enum ag_job_state state;
+	uint32_t id, order;
+	uint8_t slot;
+	uint16_t records, done;
+	uint64_t latest_start_us, start_us, end_us;
+	uint32_t cycles;
+	uint16_t aborted, fruitless;
+	int code;
+	uint8_t *memory;
+};
+
+enum ag_phase { AG_IDLE, AG_SNAP, AG_CONFIG, AG_INPUT, AG_WAIT, AG_RESTORE, AG_UNLOAD };
+
+/* The run in progress, and what has to be undone for the primary. */
+struct ag_run {
+	enum ag_phase phase;
+	uint8_t job;
+	uint16_t records, record, item; /* of this run; unload position */
+	uint32_t at; /* register or input word */
+	uint64_t start_us, poll_us, give_up_us;
+	/* as the primary left them, for the slot in snap_slot while snap_valid */
+	bool snap_valid;
+	uint8_t snap_slot;
+	uint32_t reg[AG_RESTORE_REGS_MAX], ctrl[CNN_QUADRANTS], lcnt[CNN_QUADRANTS];
+	uint16_t dirty_regs; /* registers [0, dirty_regs) may differ from the snapshot */
+	bool dirty_ctrl; /* CTRL and LCNT_MAX may differ */
+	uint8_t out[AG_OUT_RECORD_MAX];
+};
+
+struct ag_event {
+	uint64_t requested_us;
+	uint32_t wait_ns, busy_us;
+};
+
+struct ag_primary {
+	bool active;
+	uint64_t requested_us, begin_us, end_us;
+	uint32_t busy_max_us; /* of the last activations, slowly forgotten */
+	struct guard_history seen;
+	uint64_t expect_us;
+	uint32_t total, dropped, wait_max_ns;
+	uint64_t busy_us;
+	struct ag_event event[AG_EVENTS];
+	uint16_t first, n;
+	uint64_t report_us; /* when the waiting events are sent */
+};
+
+struct ag_counters {
+	uint32_t jobs_done, jobs_failed, records, aborted, refused, bad_messages;
+	uint64_t harvest_busy_us;
+};
+
+struct agent {
+	struct ag_hal hal;
+	struct ag_config cfg;
+	uint64_t boot_us;
+	uint32_t boot_id;
+	struct arq arq;
+	uint8_t rx[AG_RX_BYTES];
+	uint8_t out[FRAME_MAX_WIRE];
+	uint16_t out_n, out_at;
+	/* the message being worked on: bytes in cfg.message */
+	uint32_t message_n, message_at; /* message_n 0: none */
+	bool hello_due;
+	struct ag_slot slot[AG_SLOTS_MAX];
+	struct ag_load load;
+	bool load_waits; /* a chunk waits for the accelerator: no run starts before */
+	bool hold; /* CTRL of all quadrants is set for loading kernels */
+	uint32_t hold_ctrl[CNN_QUADRANTS];
+	struct ag_job job[AG_JOBS_MAX];
+	uint32_t job_order;
+	uint64_t guard_wake_us;
+	struct ag_run run;
+	struct ag_primary primary;
+	struct ag_counters n;
+};
+
+static inline uint64_t ag_now(const struct agent *a)
+{
+	return a->hal.now_us(a->hal.ctx);
+}
+
+static inline void ag_write(const struct agent *a, uint32_t addr, uint32_t value)
+{
+	a->hal.cnn_write32(a->hal.ctx, addr, value);
+}
+
+static inline uint32_t ag_read(const struct agent *a, uint32_t addr)
+{
+	return a->hal.cnn_read32(a->hal.ctx, addr);
+}
+
+static inline uint32_t ag_quadrant(uint32_t addr, unsigned q)
+{
+	return addr + q * CNN_QUADRANT_STRIDE;
+}
+
+/* A control word that configures without starting and leaves no done bit behind. */
+static inline uint32_t ag_ctrl_idle(uint32_t ctrl)
+{
+	return ctrl & ~(CNN_CTRL_CNN_EN | CNN_CTRL_IRQ);
+}
+
+/* talk.c: the link. Both return true when something was done. */
+bool ag_talk_link(struct agent *a);
+bool ag_talk_messages(struct agent *a);
+bool ag_talk_send(struct agent *a, const union link_msg *m, const void *tail, size_t n);
+void ag_talk_report_slot(struct agent *a, unsigned slot, int code); /* now or when room is */
+
+/* slots.c */
+void ag_slot_begin(struct agent *a, const struct link_model_begin *m);
+/* False: refused, the chunk's bytes are not wanted. */
+bool ag_slot_chunk_ok(struct agent *a, const struct link_model_chunk *m);
+void ag_slot_commit(struct agent *a, uint8_t slot);
+void ag_slot_evict(struct agent *a, uint8_t slot);
+void ag_slot_clear(struct agent *a, unsigned slot); /* empty it without a word */
+void ag_slot_refuse(struct agent *a, int code); /* end the load in progress */
+void ag_slot_drop_load(struct agent *a);
+
+/* load.c: work on the chunk in cfg.message[message_at .. message_n); true when something was
+ * done. Bytes for the accelerator wait until it is free. */
+bool ag_load_slice(struct agent *a);
+void ag_load_release(struct agent *a); /* CTRL as the primary had it: <= CNN_QUADRANTS writes */
+
+/* slot_check.c: is what a slot image says true and inside the room? 0 or HV_E_*. */
+HV_NODISCARD int ag_slot_check_header(const struct agent *a, unsigned slot);
+HV_NODISCARD int ag_slot_check_steps(struct agent *a, unsigned slot);
+void ag_slot_price(struct agent *a, unsigned slot);
+
+/* jobs.c */
+void ag_job_add(struct agent *a, const struct link_job *m);
+void ag_job_cancel(struct agent *a, uint32_t id);
+void ag_job_end(struct agent *a, struct ag_job *j, int code);
+void ag_job_drop_all(struct agent *a);
+void ag_job_fail_slot(struct agent *a, unsigned slot, int code);
+struct ag_job *ag_job_next(struct agent *a); /* oldest that wants to run, or NULL */
+bool ag_job_report(struct agent *a); /* send ended jobs; true when one was sent */
+uint8_t *ag_job_input(const struct agent *a, const struct ag_job *j, unsigned record);
+
+/* run.c */
+bool ag_run_slice(struct agent *a);
+void ag_run_abort(struct agent *a); /* give up the run and restore, within the bound */
+uint64_t ag_run_next_us(const struct agent *a);
+
+/* telemetry.c */
+void ag_telemetry_add(struct agent *a, uint32_t wait_ns, uint32_t busy_us);
+bool ag_telemetry_report(struct agent *a);
+void ag_telemetry_status(struct agent *a);
+void ag_telemetry_hello(struct agent *a);
+
+#endif
