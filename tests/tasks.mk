@@ -14,3 +14,7 @@ tests_unit_test_metric_LDADD = libhvtasks.la $(CHECK_LIBS) -lm
 tests_unit_test_kernels_SOURCES = tests/unit/test_kernels.c
 tests_unit_test_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_kernels_LDADD = libhvkernels.la libhvtasks.la $(CHECK_LIBS) -lm
+
+# the unit files
+dist_check_SCRIPTS += tests/unit/systemd_units.sh
+TESTS += tests/unit/systemd_units.sh
