@@ -96,21 +96,48 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 	return fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? hv_err_errno(errno) : HV_OK;
 }
 
+/* A new file beside path, named after us; *tmp is returned owned. Negative: HV_E_*. */
+static int neighbour_open(const char *path, char **tmp)
+{
+	for (int i = 0; i < 100; i++) {
+		int fd, err;
+
+		if (asprintf(tmp, "%s.%ld-%d", path, (long)getpid(), i) < 0) {
+			*tmp = NULL;
+			return HV_E_NOMEM;
+		}
+		fd = open(*tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (fd >= 0)
+			return fd;
+		err = errno;
+		free(*tmp);
+		*tmp = NULL;
+		if (err != EEXIST)
+			return hv_err_errno(err);
+	}
+	return HV_E_BUSY;
+}
+
+/* Devices and pipes are written to, never replaced: /dev/null must stay /dev/null. */
+static int special_write(const char *path, const void *data, size_t len)
+{
+	hv_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? hv_err_errno(errno) : write_all(fd, data, len);
+}
+
 int hv_file_write(const char *path, const void *data, size_t len)
 {
 	hv_autofree char *tmp = NULL;
+	struct stat st;
 	int fd, err;
 
-	if (asprintf(&tmp, "%s.XXXXXX", path) < 0) {
-		tmp = NULL;
-		return HV_E_NOMEM;
-	}
-	fd = mkostemp(tmp, O_CLOEXEC);
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return special_write(path, data, len);
+	fd = neighbour_open(path, &tmp);
 	if (fd < 0)
-		return hv_err_errno(errno);
+		return fd;
 	err = write_all(fd, data, len);
-	if (err == HV_OK && fchmod(fd, 0644) < 0)
-		err = hv_err_errno(errno);
 	if (close(fd) < 0 && err == HV_OK)
 		err = hv_err_errno(errno);
 	if (err == HV_OK && rename(tmp, path) < 0)

@@ -44,7 +44,7 @@ int hv_err_errno(int sys);
 HV_NODISCARD int hv_file_read(const char *path, size_t max_bytes, uint8_t **data, size_t *len);
 
 /* Write a whole file by way of a temporary neighbour and rename: readers see the old file
- * or the new one, never a part. */
+ * or the new one, never a part. Devices and pipes are written to in place. */
 HV_NODISCARD int hv_file_write(const char *path, const void *data, size_t len);
 
 #endif
