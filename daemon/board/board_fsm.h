@@ -54,14 +54,14 @@ enum board_event {
 
 struct board_fsm {
 	enum board_state state;
-	uint64_t since_us;                   /* entry into state */
+	uint64_t since_us; /* entry into state */
 	uint32_t entered[BOARD_STATE_COUNT]; /* how often */
 };
 
 const char *board_state_text(enum board_state s);
 const char *board_event_text(enum board_event e);
 bool board_state_takes_jobs(enum board_state s); /* new ones */
-bool board_state_has_jobs(enum board_state s);   /* may be working */
+bool board_state_has_jobs(enum board_state s); /* may be working */
 
 /* Apply one event. Returns false, and changes nothing, when the event has no meaning in the
  * present state. */

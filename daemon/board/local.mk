@@ -1,7 +1,15 @@
 # board, link, models, quality: what knows the boards
 noinst_LTLIBRARIES += libhvboards.la
 libhvboards_la_SOURCES = \
-	daemon/board/boards.c daemon/board/board.h \
+	daemon/board/boards.c daemon/board/board.h daemon/board/board_priv.h \
+	daemon/board/board_fsm.c daemon/board/board_fsm.h \
+	daemon/board/tracker.c daemon/board/tracker.h \
+	daemon/board/rooms.c daemon/board/rooms.h \
+	daemon/board/life.c daemon/board/residency.c daemon/board/work.c \
+	daemon/board/price.c daemon/board/verbs.c daemon/board/info.c \
+	daemon/link/link.c daemon/link/link.h \
+	daemon/link/virtual.c daemon/link/virtual.h \
+	daemon/quality/audit.c daemon/quality/audit.h \
 	daemon/models/models.c daemon/models/models.h daemon/models/models_priv.h \
 	daemon/models/store.c daemon/models/domain.c
 # not listed here: log (libhvlog), packages (accel), tasks; the program names each once

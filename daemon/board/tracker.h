@@ -21,7 +21,7 @@ struct tracker {
 	unsigned count, head; /* head: where the next one goes */
 	/* as told by the board */
 	uint32_t period_us, jitter_us, wait_max_ns, inferences, dropped;
-	bool lost;            /* the next activation does not follow the last one */
+	bool lost; /* the next activation does not follow the last one */
 	struct {
 		uint64_t now_us, harvest_busy_us, primary_busy_us;
 	} status[TRACKER_STATUS_RING];

@@ -74,6 +74,11 @@ int link_send(struct link *l, const void *head, size_t n, const void *tail, size
 	return r;
 }
 
+void link_want_room(struct link *l)
+{
+	l->want_room = true;
+}
+
 size_t link_room(const struct link *l)
 {
 	return l->closed ? 0 : arq_room(&l->arq);

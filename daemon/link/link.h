@@ -25,7 +25,7 @@ struct link_events {
 	/* The life is over: the peer restarted, broke the rules or does not acknowledge. why
 	 * is a sentence without full stop. link_connect() begins another. */
 	void (*on_down)(void *ctx, const char *why, uint64_t now_us);
-	/* After a link_send() that said HV_E_BUSY: there is more room now. */
+	/* After a link_send() that said HV_E_BUSY, or link_want_room(): there is more room now. */
 	void (*on_room)(void *ctx, uint64_t now_us);
 	/* The time of link_wake_at() has come. */
 	void (*on_wake)(void *ctx, uint64_t now_us);
@@ -34,12 +34,12 @@ struct link_events {
 };
 
 struct link_kind {
-	const char *name;                                     /* "virtual" */
-	size_t (*room)(const struct link *l);                 /* bytes write() takes now */
+	const char *name; /* "virtual" */
+	size_t (*room)(const struct link *l); /* bytes write() takes now */
 	void (*write)(struct link *l, const uint8_t *bytes, size_t n);
-	void (*flush)(struct link *l, uint64_t now_us);       /* after some write() */
-	void (*arm)(struct link *l, uint64_t at_us);          /* call link_on_time() then */
-	void (*close)(struct link *l);                        /* asynchronous; frees the link */
+	void (*flush)(struct link *l, uint64_t now_us); /* after some write() */
+	void (*arm)(struct link *l, uint64_t at_us); /* call link_on_time() then */
+	void (*close)(struct link *l); /* asynchronous; frees the link */
 };
 
 enum { LINK_BUF_BYTES = 32768, LINK_STUCK_TRIES = 8 };
@@ -49,9 +49,9 @@ struct link {
 	const struct link_kind *kind;
 	const struct link_events *ev;
 	void *ctx;
-	bool closed;         /* by either side: no event any more */
+	bool closed; /* by either side: no event any more */
 	bool want_room;
-	bool busy;           /* inside an entry point of the kind: pump at its end */
+	bool busy; /* inside an entry point of the kind: pump at its end */
 	uint64_t wake_at_us, armed_us;
 	uint16_t conn;
 	struct hv_rng rng;
@@ -68,9 +68,10 @@ void link_connect(struct link *l, uint64_t now_us);
  * long; HV_E_GONE: no life. */
 HV_NODISCARD int link_send(struct link *l, const void *head, size_t n, const void *tail, size_t m,
 			   uint64_t now_us);
-size_t link_room(const struct link *l);               /* bytes of the largest message now */
-size_t link_backlog(const struct link *l);            /* bytes queued and not acknowledged */
-void link_wake_at(struct link *l, uint64_t at_us);    /* one alarm; UINT64_MAX: none */
+void link_want_room(struct link *l); /* on_room(), please */
+size_t link_room(const struct link *l); /* bytes of the largest message now */
+size_t link_backlog(const struct link *l); /* bytes queued and not acknowledged */
+void link_wake_at(struct link *l, uint64_t at_us); /* one alarm; UINT64_MAX: none */
 void link_set_bps(struct link *l, uint32_t line_bps); /* once the board told its line */
 const struct arq_counters *link_counters(const struct link *l);
 const char *link_kind_text(const struct link *l);

@@ -31,7 +31,7 @@ struct link_hub {
 	uv_pipe_t pipe;
 	struct link_hub_events ev;
 	struct vlink *links;
-	unsigned count;     /* links whose memory lives */
+	unsigned count; /* links whose memory lives */
 	uint64_t seed;
 	bool closing, pipe_closed;
 	void (*done)(void *ctx);

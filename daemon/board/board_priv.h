@@ -1,0 +1,211 @@
+#ifndef DAEMON_BOARD_PRIV_H
+#define DAEMON_BOARD_PRIV_H
+#include "accel/image/image.h"
+#include "accel/slotimg/slotimg.h"
+#include "daemon/board/board.h"
+#include "daemon/board/board_fsm.h"
+#include "daemon/board/tracker.h"
+#include "daemon/link/link.h"
+#include "daemon/quality/audit.h"
+#include "proto/linkmsg.h"
+#include "util/fs/sha256.h"
+
+/* What the files of this folder know of each other.
+ *
+ *   boards.c     the set: identities, links, closing
+ *   life.c       greeting, faults, recovery, the clock, status, the one alarm of a board
+ *   residency.c  slots: load, prove, evict
+ *   work.c       batches: send, result, timeout
+ *   price.c      what things take; offers
+ *   verbs.c info.c
+ *
+ * Glossary
+ *   life    from one SYN to the next; job numbers carry it, so a result of an old life
+ *           matches nothing
+ *   work    one job on the board: a batch of the dispatcher, or known-answer vectors
+ *   fit     what the compiler says about one package on this board */
+enum {
+	BOARDS_MAX = 64,
+	BOARD_SLOTS_MAX = 16,
+	BOARD_JOBS_MAX = 8,
+	BOARD_FAULTS_MAX = 3, /* within BOARD_FAULTS_US: quarantine */
+	BOARD_WRONG_MAX = 2, /* wrong answers until reset or replug: quarantine */
+	BOARD_HELLO_TRIES = 3,
+	BOARD_HELLO_US = 500000, /* each */
+	BOARD_RETRY_US = 100000, /* pause after the first fault, doubled for each more */
+	BOARD_STATUS_US = 500000, /* how often a status is asked for */
+	BOARD_SILENCE_US = 4000000, /* nothing heard for so long is a fault */
+	BOARD_GRACE_US = 500000, /* on top of four times the expected time */
+	BOARD_CHUNK_BYTES = 960,
+	BOARD_CHUNK_BACKLOG = 8192, /* loads keep no more than this on their way */
+	BOARD_REASON_MAX = 192,
+};
+#define BOARD_FAULTS_US UINT64_C(60000000)
+
+enum slot_state {
+	SLOT_EMPTY,
+	SLOT_FOREIGN, /* the board reported something there that is not ours (yet) */
+	SLOT_BEGUN, /* begin sent, answer awaited */
+	SLOT_SENDING,
+	SLOT_COMMITTED, /* answer awaited */
+	SLOT_PROVING, /* resident, its vectors have not all passed */
+	SLOT_SERVING,
+};
+
+struct board_slot {
+	enum slot_state state;
+	struct model *model; /* held; NULL when EMPTY or FOREIGN */
+	struct slotimg img;
+	uint8_t hash[HV_SHA256_BYTES];
+	uint8_t *image; /* owned while loading */
+	size_t image_len, sent;
+	uint64_t deadline_us; /* of the load */
+	uint64_t used_us; /* last use, for eviction */
+	unsigned works; /* on their way */
+	unsigned kats_passed, kats_sent;
+};
+
+struct board_work {
+	uint32_t id; /* 0: free */
+	uint32_t order;
+	bool sent;
+	uint8_t slot;
+	uint16_t records;
+	int code; /* how it ended, when it goes back with all others */
+	struct board_batch *batch; /* NULL: known-answer vectors */
+	unsigned kat_first;
+	uint8_t *kat_in; /* owned */
+	uint64_t begun_us, deadline_us, expected_us;
+};
+
+struct board_fit {
+	const struct model *model;
+	uint8_t hash[32];
+	bool fits;
+	bool refused; /* by the board, in this life */
+	struct slotimg img; /* as if alone on the board */
+	char why[96];
+};
+
+struct board_fits {
+	size_t count, cap;
+	struct board_fit *list;
+};
+
+struct board {
+	struct boards *set;
+	struct link *link; /* NULL when absent */
+	struct board_fsm fsm;
+	bool known; /* told its serial and is in the set */
+	bool held; /* drained by the operator, also across faults */
+	bool wipe; /* reset by the operator: drop all slots at the next hello */
+	bool proving_begun;
+	unsigned number; /* "virt<number>" */
+	char id[16], serial[17], device[17], primary[17], firmware[16];
+	char reason[BOARD_REASON_MAX];
+	struct link_hello hello;
+	uint16_t life, job_seq;
+	unsigned hello_tries;
+	uint64_t await_us; /* greeting: until then; recovering: retry then */
+	uint64_t heard_us, status_at_us;
+	uint64_t fault_us[BOARD_FAULTS_MAX];
+	uint64_t faults, late, surprises;
+	unsigned wrongs;
+	bool clock_ok;
+	int64_t clock_offset_us; /* board minus host */
+	uint64_t clock_rtt_us;
+	struct tracker tracker;
+	uint64_t window_us; /* tracker_window_us() of the last report */
+	struct board_slot slot[BOARD_SLOTS_MAX];
+	struct board_work work[BOARD_JOBS_MAX];
+	uint32_t work_order;
+	struct board_fits *fits;
+	struct audit audit;
+	uint64_t records, aborted, refused;
+};
+
+struct link_hub;
+struct boards {
+	struct board_events ev;
+	struct models *models;
+	struct link_hub *hub; /* NULL: no virtual boards */
+	struct board *list[BOARDS_MAX];
+	size_t count;
+	struct board *strangers[BOARDS_MAX]; /* linked, have not told their serial */
+	unsigned next_number;
+	uint64_t (*now_us)(void); /* monotonic; tests have their own */
+	bool closing;
+	void (*done)(void *ctx);
+	void *done_ctx;
+};
+
+static inline unsigned board_slots(const struct board *b)
+{
+	return b->hello.model_slots < BOARD_SLOTS_MAX ? b->hello.model_slots : BOARD_SLOTS_MAX;
+}
+
+static inline unsigned board_jobs(const struct board *b)
+{
+	return b->hello.job_slots < BOARD_JOBS_MAX ? b->hello.job_slots : BOARD_JOBS_MAX;
+}
+
+/* boards.c */
+void boards_plug(void *set, struct link *l, uint64_t now_us); /* a link came up */
+/* Find the identity for a stranger that told its serial. Returns the board that goes on with
+ * the link (perhaps another object), or NULL: refused, the link is closed, b is gone. */
+struct board *boards_identify(struct board *b, const char *serial);
+void boards_forget_stranger(struct board *b); /* close its link, free it */
+
+/* life.c */
+extern const struct link_events board_link_events;
+void board_begin(struct board *b, uint64_t now_us);
+/* The board did something it must not, or nothing at all: batches go back as code, a new life
+ * follows or quarantine. why is a sentence without full stop. */
+void board_fault(struct board *b, const char *why, int code, uint64_t now_us);
+void board_quarantine(struct board *b, const char *why, int code, uint64_t now_us);
+/* The operator's reset: batches go back, a new life, all slots dropped, faults forgiven. */
+void board_restart(struct board *b, uint64_t now_us);
+bool board_event(struct board *b, enum board_event ev, uint64_t now_us);
+void board_rearm(struct board *b);
+void board_proved_if_done(struct board *b, uint64_t now_us);
+bool board_send(struct board *b, const union link_msg *m, const void *tail, size_t n,
+		uint64_t now_us);
+uint64_t board_clock_us(const struct board *b, uint64_t now_us);
+
+/* residency.c */
+struct board_slot *board_slot_of(struct board *b, const struct model *m);
+void board_slots_forget(struct board *b);
+/* Begin to make a model resident; false: not now, or never (fit says). */
+bool board_load(struct board *b, struct model *m, uint64_t now_us);
+bool board_loading(const struct board *b);
+void board_load_pump(struct board *b, uint64_t now_us);
+void board_model_state(struct board *b, const struct link_model_state *m, uint64_t now_us);
+void board_prove_begin(struct board *b, uint64_t now_us);
+void board_prove_again(struct board *b, uint64_t now_us); /* everything resident */
+
+/* work.c */
+unsigned board_works(const struct board *b);
+void board_work_pump(struct board *b, uint64_t now_us);
+void board_result(struct board *b, const struct link_result *r, uint64_t now_us);
+/* Give everything back with a code; known-answer work just ends. */
+void board_works_return(struct board *b, int code, uint64_t now_us);
+struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records,
+				  uint64_t now_us);
+/* Deadline that passed, or UINT64_MAX when none has. */
+uint64_t board_work_deadline(const struct board *b);
+
+/* price.c */
+struct board_fit *board_fit(const struct board *b, const struct model *m);
+void board_fits_clear(struct board_fits *f);
+uint32_t board_batch_max(const struct board *b, const struct model *m, const struct slotimg *img);
+double board_load_us(const struct board *b, const struct slotimg *img);
+/* Expected time of one job from sending to its result, alone on the board. */
+/* Link time of a record when batches follow each other: that of the dearer direction, which
+ * side names. */
+double board_link_us(const struct board *b, const struct slotimg *img, const char **side);
+double board_compute_us(const struct board *b, const struct model *m, const struct slotimg *img,
+			uint32_t records);
+uint64_t board_job_us(const struct board *b, const struct model *m, const struct slotimg *img,
+		      uint32_t records);
+
+#endif

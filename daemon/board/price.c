@@ -1,0 +1,281 @@
+#include "accel/cost/cost.h"
+#include "accel/slotimg/build.h"
+#include "daemon/board/board_priv.h"
+#include "tasks/catalog.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	JOB_HEAD_BYTES = 1 + 4 + 1 + 2 + 8,
+	RESULT_HEAD_BYTES = 1 + 4 + 2 + 2 + 8 + 8 + 4 + 2,
+	MESSAGE_LENGTH_BYTES = 2,
+	BITS_PER_BYTE = 10, /* start, eight, stop */
+};
+
+/* Bytes on the wire for n bytes of stream: header, check and stuffing of full frames. */
+static double wire_bytes(double n)
+{
+	double full = FRAME_MAX_PAYLOAD + FRAME_HDR + FRAME_CRC + 6;
+
+	return n * full / FRAME_MAX_PAYLOAD;
+}
+
+static double wire_us(const struct board *b, double bytes)
+{
+	return wire_bytes(bytes) * BITS_PER_BYTE * 1e6 / b->hello.link_bps;
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+uint32_t board_batch_max(const struct board *b, const struct model *m, const struct slotimg *img)
+{
+	uint32_t in = img->in_record_bytes, out = img->out_record_bytes;
+	uint32_t n = img->records_max;
+
+	(void)m;
+	if (in == 0 || out == 0)
+		return 0;
+	n = min_u32(n, b->hello.job_bytes / (in > out ? in : out));
+	n = min_u32(n, (ARQ_MSG_MAX - JOB_HEAD_BYTES) / in);
+	return min_u32(n, (ARQ_MSG_MAX - RESULT_HEAD_BYTES) / out);
+}
+
+/* Bus accesses of the steps: one write for four input channels of a pixel and pass, one read
+ * for every output word. */
+static double bus_us(const struct board *b, const struct model *m, const struct slotimg *img)
+{
+	const struct cnn_steps *s = &m->pkg->steps;
+	double writes = 0, reads = (double)img->sets * img->positions * s->rows;
+
+	for (uint32_t done = 0; img->per_pass > 0 && done < s->channels; done += img->per_pass)
+		writes += (min_u32(img->per_pass, s->channels - done) + 3) / 4;
+	writes *= img->positions;
+	return (writes * b->hello.bus_write_ns + reads * b->hello.bus_read_ns) / 1000;
+}
+
+/* A run rewrites the guest's registers and afterwards restores them. */
+double board_compute_us(const struct board *b, const struct model *m, const struct slotimg *img,
+			uint32_t records)
+{
+	double cycles = img->fixed_cycles + (double)img->record_cycles * records;
+
+	return cycles * 1e6 / b->hello.cnn_hz + records * bus_us(b, m, img) +
+	       2.0 * img->n_regs * b->hello.bus_write_ns / 1000;
+}
+
+double board_link_us(const struct board *b, const struct slotimg *img, const char **side)
+{
+	double in = img->in_record_bytes, out = img->out_record_bytes;
+	uint32_t n = board_batch_max(b, NULL, img);
+
+	if (n > 0) {
+		in += (double)(JOB_HEAD_BYTES + MESSAGE_LENGTH_BYTES) / n;
+		out += (double)(RESULT_HEAD_BYTES + MESSAGE_LENGTH_BYTES) / n;
+	}
+	if (side != NULL)
+		*side = in >= out ? "to board" : "from board";
+	return wire_us(b, in >= out ? in : out);
+}
+
+/* Kernels are written packed, four bytes an access; biases byte by byte. */
+double board_load_us(const struct board *b, const struct slotimg *img)
+{
+	double writes = img->total_bytes / 4.0 + (double)img->bias_count * CNN_QUADRANTS;
+	double chunks = ceil((double)img->total_bytes / BOARD_CHUNK_BYTES);
+
+	return wire_us(b, img->total_bytes + 8 * chunks) + writes * b->hello.bus_write_ns / 1000 +
+	       (double)b->clock_rtt_us;
+}
+
+/* What the primary takes away while a job runs, and the first window's wait. */
+static double wait_us(const struct board *b, double run_us, double one_record_us)
+{
+	double share = tracker_primary_share(&b->tracker, board_clock_us(b, b->heard_us));
+	uint64_t first = tracker_wait_us(&b->tracker, (uint64_t)one_record_us);
+
+	if (first == UINT64_MAX)
+		first = b->tracker.period_us;
+	if (share > 0.98)
+		share = 0.98;
+	return (double)first + run_us * share / (1 - share);
+}
+
+uint64_t board_job_us(const struct board *b, const struct model *m, const struct slotimg *img,
+		      uint32_t records)
+{
+	double run = board_compute_us(b, m, img, records);
+	double in = (double)records * img->in_record_bytes + JOB_HEAD_BYTES;
+	double out = (double)records * img->out_record_bytes + RESULT_HEAD_BYTES;
+
+	return (uint64_t)(wire_us(b, in) + wire_us(b, out) + run +
+			  wait_us(b, run, board_compute_us(b, m, img, 1)) +
+			  (double)b->clock_rtt_us);
+}
+
+static void compile(const struct board *b, struct board_fit *f)
+{
+	const struct package *p = f->model->pkg;
+	const struct cnn_room room = {
+		.kernel_first = b->hello.kernel_first,
+		.kernel_words = b->hello.kernel_words,
+		.bias_first = b->hello.bias_first,
+		.bias_count = b->hello.bias_count,
+		.data_first = b->hello.data_first,
+		.data_words = b->hello.data_words,
+	};
+	uint8_t *bytes = NULL;
+	size_t len;
+	int r = slotimg_build(&p->net, p->steps_blob, p->steps_len, &room,
+			      b->hello.primary_quadrants, &bytes, &len, f->why, sizeof(f->why));
+
+	if (r == HV_OK)
+		r = slotimg_header_parse(bytes, len, &f->img);
+	free(bytes);
+	if (r != HV_OK) {
+		if (f->why[0] == '\0')
+			snprintf(f->why, sizeof(f->why), "%s", hv_err_text(r));
+		return;
+	}
+	if (f->img.in_record_bytes != tensor_bytes(&f->model->task->in) ||
+	    f->img.out_record_bytes != tensor_bytes(&f->model->task->out))
+		snprintf(f->why, sizeof(f->why), "its records are not those of the task");
+	else if ((size_t)SLOTIMG_HEADER_BYTES + f->img.n_regs * SLOTIMG_REG_BYTES +
+			 f->img.steps_bytes >
+		 b->hello.slot_bytes)
+		snprintf(f->why, sizeof(f->why), "its registers and steps exceed the slot memory");
+	else if (board_batch_max(b, f->model, &f->img) == 0)
+		snprintf(f->why, sizeof(f->why), "a record exceeds the job memory");
+	else
+		f->fits = true;
+}
+
+struct board_fit *board_fit(const struct board *b, const struct model *m)
+{
+	struct board_fits *t = b->fits;
+	struct board_fit *f;
+
+	for (size_t i = 0; i < t->count; i++)
+		if (t->list[i].model == m &&
+		    memcmp(t->list[i].hash, m->pkg->hash, sizeof(m->pkg->hash)) == 0)
+			return &t->list[i];
+	if (t->count == t->cap) {
+		size_t cap = t->cap ? 2 * t->cap : 16;
+		struct board_fit *list = realloc(t->list, cap * sizeof(*list));
+
+		if (list == NULL)
+			return NULL;
+		t->list = list;
+		t->cap = cap;
+	}
+	f = &t->list[t->count++];
+	memset(f, 0, sizeof(*f));
+	f->model = m;
+	memcpy(f->hash, m->pkg->hash, sizeof(f->hash));
+	compile(b, f);
+	return f;
+}
+
+void board_fits_clear(struct board_fits *t)
+{
+	free(t->list);
+	memset(t, 0, sizeof(*t));
+}
+
+static const char *const state_why[BOARD_STATE_COUNT] = {
+	[BOARD_ABSENT] = "the board is not plugged in",
+	[BOARD_GREETING] = "the board has not said hello yet",
+	[BOARD_PROVING] = "the board is being proved by known-answer vectors",
+	[BOARD_DRAINING] = "the board is drained by the operator",
+	[BOARD_RECOVERING] = "the board is recovering from a fault",
+	[BOARD_QUARANTINE] = "the board is set aside after faults",
+};
+
+static const char *why_not(const struct board *b, const struct model *m,
+			   const struct board_fit *fit)
+{
+	if (b->fsm.state != BOARD_READY)
+		return state_why[b->fsm.state];
+	if (m->suspended)
+		return "the model is suspended by the audit";
+	if (m->removed)
+		return "the model was removed";
+	if (fit == NULL)
+		return "out of memory";
+	if (fit->refused)
+		return "the board refuses the model";
+	if (!fit->fits)
+		return "the model does not fit beside the primary";
+	if (b->window_us != UINT64_MAX &&
+	    tracker_wait_us(&b->tracker, (uint64_t)board_compute_us(b, m, &fit->img, 1)) ==
+		    UINT64_MAX)
+		return "the primary leaves no window long enough for one record";
+	return NULL;
+}
+
+/* Work that is there already, and the rest of a load in progress. */
+static uint64_t queue_us(const struct board *b, const struct model *m, uint64_t now_us)
+{
+	uint64_t sum = 0, oldest = UINT64_MAX;
+	double load = 0;
+
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++) {
+		if (b->work[i].id == 0)
+			continue;
+		sum += b->work[i].expected_us;
+		if (b->work[i].begun_us < oldest)
+			oldest = b->work[i].begun_us;
+	}
+	if (sum > 0 && now_us > oldest)
+		sum = sum > now_us - oldest ? sum - (now_us - oldest) : 0;
+	for (unsigned i = 0; i < board_slots(b); i++) {
+		const struct board_slot *s = &b->slot[i];
+
+		if (s->state >= SLOT_BEGUN && s->state < SLOT_SERVING && s->model != m &&
+		    s->image_len > 0)
+			load += board_load_us(b, &s->img) *
+				(1 - (double)s->sent / (double)s->image_len);
+	}
+	return sum + (uint64_t)load;
+}
+
+/* Loading, and proving by one vector after the other. */
+static uint64_t load_price_us(const struct board *b, const struct model *m,
+			      const struct slotimg *img)
+{
+	uint32_t most = board_batch_max(b, m, img);
+	uint32_t n = min_u32(m->pkg->n_kats, most);
+
+	if (board_has_model(b, m))
+		return 0;
+	return (uint64_t)board_load_us(b, img) + (n > 0 ? board_job_us(b, m, img, n) : 0);
+}
+
+void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,
+		 struct board_offer *o)
+{
+	const struct board_fit *fit = NULL;
+	double one, run;
+
+	memset(o, 0, sizeof(*o));
+	if (b->fsm.state == BOARD_READY)
+		fit = board_fit(b, m);
+	o->why_not = why_not(b, m, fit);
+	o->idle_share = 1 - tracker_primary_share(&b->tracker, board_clock_us(b, now_ns / 1000));
+	if (fit == NULL || !fit->fits)
+		return;
+	o->eligible = o->why_not == NULL;
+	o->batch_records = board_batch_max(b, m, &fit->img);
+	one = board_compute_us(b, m, &fit->img, 1);
+	run = board_compute_us(b, m, &fit->img, o->batch_records);
+	o->queue_us = queue_us(b, m, now_ns / 1000);
+	o->load_us = load_price_us(b, m, &fit->img);
+	o->wait_us = (uint64_t)wait_us(b, run, one);
+	o->link_us_per_record = board_link_us(b, &fit->img, &o->link_side);
+	o->compute_us_per_record = run / o->batch_records;
+	o->energy_uj_per_record = m->pkg->record_energy_uj;
+}

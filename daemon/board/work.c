@@ -1,0 +1,310 @@
+#include "daemon/board/board_priv.h"
+#include "daemon/log.h"
+#include "tasks/catalog.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+unsigned board_works(const struct board *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		n += b->work[i].id != 0;
+	return n;
+}
+
+/* Slots whose vectors wait for a place. */
+static unsigned proofs_due(const struct board *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < board_slots(b); i++)
+		n += b->slot[i].state == SLOT_PROVING &&
+		     b->slot[i].kats_sent < b->slot[i].model->pkg->n_kats;
+	return n;
+}
+
+uint64_t board_work_deadline(const struct board *b)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		if (b->work[i].id != 0 && b->work[i].deadline_us < at)
+			at = b->work[i].deadline_us;
+	return at;
+}
+
+struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records, uint64_t now_us)
+{
+	struct board_slot *s = &b->slot[slot];
+	struct board_work *w = NULL;
+	uint64_t ahead_us = 0;
+
+	for (unsigned i = 0; i < board_jobs(b); i++) {
+		if (b->work[i].id == 0)
+			w = w != NULL ? w : &b->work[i];
+		else
+			ahead_us += b->work[i].expected_us;
+	}
+	if (w == NULL)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	if (++b->job_seq == 0)
+		b->job_seq = 1;
+	w->id = (uint32_t)b->life << 16 | b->job_seq;
+	w->order = ++b->work_order;
+	w->slot = (uint8_t)slot;
+	w->records = records;
+	w->begun_us = now_us;
+	w->expected_us = board_job_us(b, s->model, &s->img, records);
+	w->deadline_us = now_us + 4 * (ahead_us + w->expected_us) + BOARD_GRACE_US;
+	if (board_loading(b)) /* chunks on their way come first */
+		w->deadline_us +=
+			4 * (2 * BOARD_CHUNK_BACKLOG * UINT64_C(10000000)) / b->hello.link_bps;
+	s->works++;
+	s->used_us = now_us;
+	return w;
+}
+
+static struct board_work *oldest_unsent(struct board *b)
+{
+	struct board_work *w = NULL;
+
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		if (b->work[i].id != 0 && !b->work[i].sent &&
+		    (w == NULL || (int32_t)(b->work[i].order - w->order) < 0))
+			w = &b->work[i];
+	return w;
+}
+
+/* In order, as far as the link has room. */
+void board_work_pump(struct board *b, uint64_t now_us)
+{
+	for (;;) {
+		struct board_work *w = oldest_unsent(b);
+		union link_msg m = { .job = { .id_ = LINK_JOB } };
+		const struct board_slot *s;
+		const uint8_t *in;
+
+		if (w == NULL)
+			return;
+		s = &b->slot[w->slot];
+		m.job.job = w->id;
+		m.job.slot = w->slot;
+		m.job.records = w->records;
+		in = w->batch != NULL ? w->batch->in : w->kat_in;
+		if (!board_send(b, &m, in, (size_t)w->records * s->img.in_record_bytes, now_us)) {
+			link_want_room(b->link);
+			return;
+		}
+		w->sent = true;
+		if (w->batch != NULL)
+			w->batch->sent_ns = now_us * 1000;
+	}
+}
+
+bool board_can_take(struct board *b, struct model *m)
+{
+	uint64_t now_us = b->set->now_us();
+	struct board_slot *s;
+
+	if (!board_state_takes_jobs(b->fsm.state) || m->suspended || m->removed)
+		return false;
+	s = board_slot_of(b, m);
+	if (s == NULL) {
+		(void)board_load(b, m, now_us); /* refusal is told by the offer */
+		return false;
+	}
+	return s->state == SLOT_SERVING && board_works(b) + proofs_due(b) < board_jobs(b);
+}
+
+bool board_has_model(const struct board *b, const struct model *m)
+{
+	for (unsigned i = 0; i < board_slots(b); i++)
+		if (b->slot[i].model == m && b->slot[i].state == SLOT_SERVING)
+			return true;
+	return false;
+}
+
+int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns)
+{
+	struct board_slot *s;
+	struct board_work *w;
+
+	if (!board_state_takes_jobs(b->fsm.state))
+		return HV_E_BUSY;
+	s = board_slot_of(b, batch->model);
+	if (s == NULL || s->state != SLOT_SERVING ||
+	    board_works(b) + proofs_due(b) >= board_jobs(b))
+		return HV_E_BUSY;
+	if (batch->records == 0 || batch->records > board_batch_max(b, batch->model, &s->img))
+		return HV_E_INVAL;
+	w = board_work_add(b, (unsigned)(s - b->slot), (uint16_t)batch->records, now_ns / 1000);
+	if (w == NULL)
+		return HV_E_BUSY;
+	model_hold(batch->model);
+	batch->sent_ns = now_ns;
+	batch->done_ns = 0;
+	batch->compute_us = 0;
+	batch->aborted = 0;
+	w->batch = batch;
+	board_work_pump(b, now_ns / 1000);
+	board_rearm(b);
+	return HV_OK;
+}
+
+/* The place becomes free before anybody hears of the end. */
+static struct board_batch *work_end(struct board *b, struct board_work *w)
+{
+	struct board_batch *batch = w->batch;
+
+	if (b->slot[w->slot].works > 0)
+		b->slot[w->slot].works--;
+	free(w->kat_in);
+	memset(w, 0, sizeof(*w));
+	return batch;
+}
+
+static void give_back(struct board *b, struct board_batch *batch, int code, uint64_t now_us)
+{
+	struct models *models = b->set->models;
+	struct model *m = batch->model;
+
+	batch->done_ns = now_us * 1000;
+	b->set->ev.on_batch(b->set->ev.ctx, b, batch, code);
+	model_drop(models, m);
+}
+
+void board_works_return(struct board *b, int code, uint64_t now_us)
+{
+	struct board_batch *batch[BOARD_JOBS_MAX];
+	int codes[BOARD_JOBS_MAX];
+	unsigned n = 0;
+
+	/* All places first: who hears of one end may look at the board. */
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++) {
+		if (b->work[i].id == 0)
+			continue;
+		codes[n] = b->work[i].code != HV_OK ? b->work[i].code : code;
+		batch[n] = work_end(b, &b->work[i]);
+		n += batch[n] != NULL;
+	}
+	for (unsigned i = 0; i < n; i++)
+		give_back(b, batch[i], codes[i], now_us);
+}
+
+/* Bit for bit, or the board cannot be trusted. */
+static void kat_result(struct board *b, struct board_work *w, const struct link_result *r,
+		       uint64_t now_us)
+{
+	struct board_slot *s = &b->slot[w->slot];
+	const struct package *p = s->model->pkg;
+	size_t out_bytes = s->img.out_record_bytes;
+	char why[BOARD_REASON_MAX];
+	unsigned first = w->kat_first, n = w->records;
+
+	(void)work_end(b, w);
+	for (unsigned i = 0; i < n; i++) {
+		if (memcmp(r->tail.bytes + i * out_bytes, p->kat[first + i].out, out_bytes) == 0)
+			continue;
+		snprintf(why, sizeof(why), "known-answer vector %u of %s came back wrong",
+			 first + i + 1, p->name);
+		board_quarantine(b, why, HV_E_WRONG, now_us);
+		return;
+	}
+	s->kats_passed += n;
+	if (s->kats_passed < p->n_kats) {
+		board_load_pump(b, now_us);
+		return;
+	}
+	s->state = SLOT_SERVING;
+	s->deadline_us = 0;
+	log_event(LOG_LVL_INFO, "MODEL_RESIDENT",
+		  "board %s: %s is resident and its %u known-answer vectors are right", b->id,
+		  p->name, p->n_kats);
+	if (b->fsm.state == BOARD_PROVING)
+		board_proved_if_done(b, now_us);
+	else if (b->fsm.state == BOARD_READY && b->set->ev.on_room != NULL)
+		b->set->ev.on_room(b->set->ev.ctx, b);
+}
+
+static void batch_result(struct board *b, struct board_work *w, const struct link_result *r,
+			 uint64_t now_us)
+{
+	struct board_batch *batch = w->batch;
+	char why[BOARD_REASON_MAX];
+	int code;
+
+	memcpy(batch->out, r->tail.bytes, r->tail.len);
+	batch->compute_us = r->end_us > r->start_us ? r->end_us - r->start_us : 0;
+	batch->aborted = r->aborted;
+	b->aborted += r->aborted;
+	code = audit_batch(&b->audit, batch->model, batch->in, batch->out, batch->records, why,
+			   sizeof(why));
+	if (code != HV_E_WRONG) {
+		(void)work_end(b, w);
+		b->records += batch->records;
+		give_back(b, batch, HV_OK, now_us); /* without memory there is no audit */
+		return;
+	}
+	/* It goes back with all others once the board is set aside, not straight to it again. */
+	w->code = HV_E_WRONG;
+	if (++b->wrongs >= BOARD_WRONG_MAX)
+		board_quarantine(b, why, HV_E_TIMEOUT, now_us);
+	else
+		board_fault(b, why, HV_E_TIMEOUT, now_us);
+}
+
+static struct board_work *find_work(struct board *b, uint32_t id)
+{
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		if (id != 0 && b->work[i].id == id)
+			return &b->work[i];
+	return NULL;
+}
+
+static void failed_result(struct board *b, struct board_work *w, int code, uint64_t now_us)
+{
+	char why[BOARD_REASON_MAX];
+
+	if (w->batch != NULL && code == HV_E_NOENT) {
+		w->code = code;
+		board_fault(b, "it lost a model that it had", HV_E_TIMEOUT, now_us);
+		return;
+	}
+	if (w->batch != NULL) {
+		give_back(b, work_end(b, w), code, now_us);
+		return;
+	}
+	snprintf(why, sizeof(why), "its known-answer job failed: %s", hv_err_text(code));
+	board_fault(b, why, HV_E_TIMEOUT, now_us);
+}
+
+void board_result(struct board *b, const struct link_result *r, uint64_t now_us)
+{
+	struct board_work *w = find_work(b, r->job);
+	int code = (int16_t)r->code;
+
+	if (w == NULL || !w->sent) {
+		b->late++;
+		return;
+	}
+	if (code != 0) {
+		failed_result(b, w, code < 0 ? code : HV_E_LINK, now_us);
+	} else if (r->records != w->records ||
+		   r->tail.len != (size_t)w->records * b->slot[w->slot].img.out_record_bytes) {
+		board_fault(b, "a result has a wrong length", HV_E_TIMEOUT, now_us);
+		return;
+	} else if (w->batch == NULL) {
+		kat_result(b, w, r, now_us);
+	} else {
+		batch_result(b, w, r, now_us);
+	}
+	if (!board_state_has_jobs(b->fsm.state))
+		return;
+	board_load_pump(b, now_us);
+	if (b->fsm.state == BOARD_READY && b->set->ev.on_room != NULL)
+		b->set->ev.on_room(b->set->ev.ctx, b);
+}

@@ -1,0 +1,100 @@
+#include "daemon/quality/audit.h"
+#include "tasks/catalog.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void audit_init(struct audit *a, uint64_t seed)
+{
+	memset(a, 0, sizeof(*a));
+	hv_rng_seed(&a->rng, seed);
+}
+
+void audit_clear(struct audit *a)
+{
+	free(a->ref);
+	free(a->got);
+	a->ref = a->got = NULL;
+	a->cap = 0;
+}
+
+static int reserve(struct audit *a, size_t elements)
+{
+	double *ref, *got;
+
+	if (elements <= a->cap)
+		return HV_OK;
+	ref = realloc(a->ref, elements * sizeof(*ref));
+	if (ref != NULL)
+		a->ref = ref;
+	got = realloc(a->got, elements * sizeof(*got));
+	if (got != NULL)
+		a->got = got;
+	if (ref == NULL || got == NULL)
+		return HV_E_NOMEM;
+	a->cap = elements;
+	return HV_OK;
+}
+
+/* The entry of a model; the least checked one makes room when the table is full. */
+static struct audit_model *entry(struct audit *a, const struct model *m)
+{
+	struct audit_model *e = NULL;
+
+	for (unsigned i = 0; i < a->models; i++) {
+		if (strcmp(a->model[i].name, m->pkg->name) == 0)
+			return &a->model[i];
+		if (e == NULL || a->model[i].pooled.records < e->pooled.records)
+			e = &a->model[i];
+	}
+	if (a->models < AUDIT_MODELS_MAX)
+		e = &a->model[a->models++];
+	snprintf(e->name, sizeof(e->name), "%s", m->pkg->name);
+	e->pooled = hv_metric_begin(m->task->metric);
+	return e;
+}
+
+int audit_batch(struct audit *a, const struct model *m, const void *in, const void *out,
+		size_t records, char *why, size_t cap)
+{
+	size_t elements = tensor_elements(&m->task->out);
+	size_t i = hv_rng_below(&a->rng, (uint32_t)records);
+	double bound = m->pkg->cert.max_abs, largest = 0;
+	int r = reserve(a, elements);
+
+	if (r != HV_OK)
+		return r;
+	m->task->reference((const uint8_t *)in + i * tensor_bytes(&m->task->in), a->ref);
+	tensor_to_double(&m->task->out, (const uint8_t *)out + i * tensor_bytes(&m->task->out),
+			 a->got);
+	for (size_t k = 0; k < elements; k++) {
+		double e = fabs(a->got[k] - a->ref[k]);
+
+		/* Written so that NaN counts as wrong. */
+		if (!(e <= largest))
+			largest = e;
+	}
+	a->checked++;
+	if (bound > 0 && largest / bound > a->worst)
+		a->worst = largest / bound;
+	/* The bound is computed in double precision, the reference too. */
+	if (!(largest <= bound * (1 + 1e-9) + 1e-6)) {
+		a->wrong++;
+		snprintf(why, cap,
+			 "wrong answer: record %zu of a batch of %s is off by %.6g, its "
+			 "certificate allows %.6g",
+			 i, m->pkg->name, largest, bound);
+		return HV_E_WRONG;
+	}
+	hv_metric_add(&entry(a, m)->pooled, a->ref, a->got, elements);
+	return HV_OK;
+}
+
+const struct audit_model *audit_model(const struct audit *a, const char *name)
+{
+	for (unsigned i = 0; i < a->models; i++)
+		if (strcmp(a->model[i].name, name) == 0)
+			return &a->model[i];
+	return NULL;
+}
