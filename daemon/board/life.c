@@ -158,17 +158,22 @@ void board_fault(struct board *b, const char *why, int code, uint64_t now_us)
 /* False: it was a stranger and is gone now. */
 static bool no_hello(struct board *b, uint64_t now_us)
 {
+	char why[BOARD_REASON_MAX + 64];
+
 	if (b->hello_tries < BOARD_HELLO_TRIES) {
 		greet(b, now_us);
 		return true;
 	}
 	if (b->known) {
-		board_fault(b, "it does not answer the hello", HV_E_TIMEOUT, now_us);
+		snprintf(why, sizeof(why), "it does not answer the hello%s%s",
+			 b->reason[0] ? "; last: " : "", b->reason);
+		board_fault(b, why, HV_E_TIMEOUT, now_us);
 		return true;
 	}
 	log_event(LOG_LVL_WARNING, "BOARD_SILENT",
-		  "what plugged in does not answer the hello as a board does: it is left alone "
-		  "until it is replugged");
+		  "what plugged in does not answer the hello as a board does%s%s; it is left alone "
+		  "until it is replugged",
+		  b->reason[0] ? ": " : "", b->reason);
 	boards_forget_stranger(b);
 	return false;
 }
@@ -423,8 +428,10 @@ static void on_down(void *ctx, const char *why, uint64_t now_us)
 {
 	struct board *b = ctx;
 
-	if (b->fsm.state == BOARD_GREETING)
-		return; /* the next try of the hello is on its way */
+	if (b->fsm.state == BOARD_GREETING) { /* the next try of the hello is on its way */
+		snprintf(b->reason, sizeof(b->reason), "%s", why);
+		return;
+	}
 	board_fault(b, why, HV_E_TIMEOUT, now_us);
 }
 

@@ -37,7 +37,8 @@ static void pump(struct link *l, uint64_t now_us)
 		l->kind->write(l, wire, n);
 	}
 	l->kind->flush(l, now_us);
-	at = arq_next_us(&l->arq);
+	/* With a full wire the kind calls link_writable(): no alarm for that. */
+	at = l->kind->room(l) >= FRAME_MAX_WIRE ? arq_next_us(&l->arq) : NEVER;
 	if (l->wake_at_us < at)
 		at = l->wake_at_us;
 	if (at != l->armed_us) {
@@ -151,15 +152,19 @@ static void deliver(struct link *l, uint64_t now_us)
 /* One frame at most, so that events and messages come in the order of the wire. */
 static void take_frame(struct link *l, const uint8_t *bytes, size_t n, uint64_t now_us)
 {
-	size_t room = arq_room(&l->arq);
+	size_t backlog = link_backlog(l);
 	unsigned events = arq_input(&l->arq, bytes, n, now_us);
 
 	if ((events & 1u << ARQ_EV_RESET) != 0)
 		down(l, "the board restarted", now_us);
+	if ((events & 1u << ARQ_EV_VERSION) != 0)
+		down(l, "the board speaks another version of the link frames: update its firmware "
+			"or this daemon",
+		     now_us);
 	if ((events & 1u << ARQ_EV_UP) != 0 && !l->closed && l->ev != NULL)
 		l->ev->on_up(l->ctx, now_us);
 	deliver(l, now_us);
-	if (l->want_room && !l->closed && arq_room(&l->arq) > room) {
+	if (l->want_room && !l->closed && link_backlog(l) < backlog) {
 		l->want_room = false;
 		l->ev->on_room(l->ctx, now_us);
 	}
