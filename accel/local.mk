@@ -6,6 +6,17 @@ libhvsteps_la_SOURCES = accel/arch.h accel/steps/steps.c accel/steps/steps.h \
 	accel/slotimg/slotimg.c accel/slotimg/slotimg.h
 libhvsteps_la_LIBADD = libhvfs.la
 
+# packages: read, run, build from matrices, certify
+noinst_LTLIBRARIES += libhvpackage.la
+libhvpackage_la_SOURCES = \
+	accel/package/package.c accel/package/package.h accel/package/check.c \
+	accel/package/check.h accel/package/decode.c accel/package/encode.c \
+	accel/package/run.c \
+	accel/build/build.c accel/build/build.h accel/build/quantise.c accel/build/quantise.h \
+	accel/bound/bound.h accel/bound/source.h accel/bound/max_abs.c accel/bound/tone.c \
+	accel/bound/statistical.c
+libhvpackage_la_LIBADD = libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
+
 bin_PROGRAMS += harvest-model
 harvest_model_SOURCES = accel/cli/main.c accel/cli/cli.h
 harvest_model_LDADD = libhvsteps.la libhvutil.la

@@ -7,7 +7,7 @@
 
 /* An approximation package (*.hvm): "HVM1", u32 length, 32 bytes SHA-256 of what follows,
  * then a Package message of proto/model.proto. */
-enum { PACKAGE_MAX_BYTES = 1 << 20, PACKAGE_KATS_MAX = 16 };
+enum { PACKAGE_MAX_BYTES = 1 << 20, PACKAGE_KATS_MAX = 16, PACKAGE_HEAD_BYTES = 40 };
 
 struct package_cert {
 	enum harvest_metric metric;

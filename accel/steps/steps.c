@@ -20,7 +20,7 @@ static uint64_t magnitude(int64_t v)
 	return v < 0 ? (uint64_t)-v : (uint64_t)v;
 }
 
-static int32_t mul_at(const struct cnn_steps *s, unsigned row)
+int32_t cnn_steps_mul(const struct cnn_steps *s, unsigned row)
 {
 	return s32_at(s->mul, s->mul_per_row ? row : 0);
 }
@@ -56,7 +56,7 @@ static bool sums_fit(const struct cnn_steps *s)
 
 		if (s->finish == CNN_OUT_DFT && r > 0 && r < half)
 			max += row_sum_max(s, half + r);
-		if (!product_fits(s, max, mul_at(s, r)))
+		if (!product_fits(s, max, cnn_steps_mul(s, r)))
 			return false;
 	}
 	return true;
@@ -205,7 +205,7 @@ static void out_dft(const struct cnn_steps *s, unsigned k, cnn_steps_word word, 
 {
 	unsigned n = s->rows, half = n / 2;
 	bool has_sine = k > 0 && k < half;
-	int32_t mul = mul_at(s, 0);
+	int32_t mul = cnn_steps_mul(s, 0);
 	int64_t ac = row_sum(s, 0, k, word, ctx), bc = row_sum(s, 1, k, word, ctx);
 	int64_t as = 0, bs = 0;
 
@@ -230,5 +230,5 @@ void cnn_steps_out(const struct cnn_steps *s, unsigned item, cnn_steps_word word
 	if (s->finish == CNN_OUT_DFT)
 		out_dft(s, item, word, ctx, record);
 	else
-		store_fit(s, row_sum(s, 0, item, word, ctx), mul_at(s, item), record, item);
+		store_fit(s, row_sum(s, 0, item, word, ctx), cnn_steps_mul(s, item), record, item);
 }

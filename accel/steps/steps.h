@@ -62,6 +62,7 @@ static inline unsigned cnn_steps_positions(const struct cnn_steps *s)
 {
 	return (unsigned)s->components * s->parts;
 }
+int32_t cnn_steps_mul(const struct cnn_steps *s, unsigned row); /* multiplier of a row */
 uint32_t cnn_steps_in_bytes(const struct cnn_steps *s); /* one input record */
 uint32_t cnn_steps_out_bytes(const struct cnn_steps *s); /* one output record */
 

@@ -1,0 +1,188 @@
+#include "accel/package/check.h"
+#include "tasks/catalog.h"
+#include "tasks/metric.h"
+#include <math.h>
+#include <string.h>
+
+int package_refuse(int err, char *why, size_t cap, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (cap > 0)
+		vsnprintf(why, cap, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+bool package_name_ok(const char *name, bool is_task)
+{
+	size_t n = strnlen(name, 32);
+
+	if (n < 1 || n > 31)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		char c = name[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+		      (c == '-' && !is_task)))
+			return false;
+	}
+	return true;
+}
+
+/* Largest magnitude that a row's 32-bit word can have. */
+static int64_t row_word_max(const struct cnn_layer *l, size_t fan_in, unsigned row)
+{
+	const int8_t *w = l->weights + fan_in * row;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < fan_in; i++)
+		sum += w[i] < 0 ? -w[i] : w[i];
+	if (l->bias != NULL)
+		sum += l->bias[row] < 0 ? -l->bias[row] : l->bias[row];
+	return 128 * sum;
+}
+
+/* Output layers as the steps read them. */
+static int check_output_layer(const struct package *p, unsigned i, char *why, size_t cap)
+{
+	const struct cnn_layer *l = &p->net.layer[i];
+	const struct cnn_steps *s = &p->steps;
+	size_t fan_in = (size_t)l->in_channels * (l->flatten ? l->height * l->width : 1u);
+	int64_t max = CNN_STEPS_WORD_MAX(s->channels);
+
+	if (l->out_bits != 32 || l->out_channels != s->rows)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "output layer %u has %u rows of %u bits, the steps want %u "
+				      "rows of 32 bits",
+				      i, l->out_channels, l->out_bits, s->rows);
+	if (l->flatten || l->height != p->net.height || l->width != 1)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "output layer %u does not keep the %u positions of a record",
+				      i, p->net.height);
+	for (unsigned r = 0; r < l->out_channels; r++)
+		if (row_word_max(l, fan_in, r) > max)
+			return package_refuse(
+				HV_E_FORMAT, why, cap,
+				"output layer %u, row %u: its sums may reach %lld, the "
+				"steps take at most %lld",
+				i, r, (long long)row_word_max(l, fan_in, r), (long long)max);
+	return HV_OK;
+}
+
+static int check_steps(const struct package *p, char *why, size_t cap)
+{
+	const struct cnn_steps *s = &p->steps;
+	unsigned sets = 0;
+	int r;
+
+	if (p->net.channels != s->channels || p->net.height != cnn_steps_positions(s) ||
+	    p->net.width != 1)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "network input is %u channels of %u by %u, the steps make %u "
+				      "channels of %u by 1",
+				      p->net.channels, p->net.height, p->net.width, s->channels,
+				      cnn_steps_positions(s));
+	for (unsigned i = 0; i < p->net.layers; i++) {
+		if (!p->net.layer[i].is_output)
+			continue;
+		sets++;
+		r = check_output_layer(p, i, why, cap);
+		if (r < 0)
+			return r;
+	}
+	if (sets != s->sets)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "network has %u output layers, the steps read %u", sets,
+				      s->sets);
+	return HV_OK;
+}
+
+static int check_task(const struct package *p, char *why, size_t cap)
+{
+	const struct harvest_task *t = task_find(p->task);
+	const struct cnn_steps *s = &p->steps;
+
+	if (t == NULL)
+		return HV_OK;
+	if (t->version != p->task_version)
+		return package_refuse(HV_E_VERSION, why, cap,
+				      "package is for version %u of task %s, this program has "
+				      "version %u: build the package again",
+				      p->task_version, t->name, t->version);
+	if (t->in.dtype != HARVEST_S16 || tensor_bytes(&t->in) != cnn_steps_in_bytes(s))
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "steps take %u bytes a record, task %s has %zu",
+				      cnn_steps_in_bytes(s), t->name, tensor_bytes(&t->in));
+	if (t->out.dtype != (s->out_bits == 16 ? HARVEST_S16 : HARVEST_S32) ||
+	    tensor_bytes(&t->out) != cnn_steps_out_bytes(s))
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "steps make %u bytes of %u-bit results a record, task %s has "
+				      "%zu bytes of %s",
+				      cnn_steps_out_bytes(s), s->out_bits, t->name,
+				      tensor_bytes(&t->out), dtype_text(t->out.dtype));
+	if (t->metric != p->cert.metric)
+		return package_refuse(
+			HV_E_FORMAT, why, cap, "certificate is in %s, task %s is judged by %s",
+			hv_metric_text(p->cert.metric), t->name, hv_metric_text(t->metric));
+	return HV_OK;
+}
+
+static int check_cert(const struct package_cert *c, char *why, size_t cap)
+{
+	if (c->metric < HARVEST_SNR_DB || c->metric > HARVEST_MISS_RATE)
+		return package_refuse(HV_E_FORMAT, why, cap, "certificate has unknown metric %d",
+				      (int)c->metric);
+	if (!isfinite(c->certified) || !isfinite(c->median) || !isfinite(c->worst))
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "certificate has a value that is no finite number");
+	if (!(c->max_abs >= 0) || !isfinite(c->max_abs))
+		return package_refuse(HV_E_FORMAT, why, cap, "certificate has max_abs %g",
+				      c->max_abs);
+	if (!(c->confidence > 0 && c->confidence <= 1) || c->samples < 1)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "certificate has confidence %g from %llu samples",
+				      c->confidence, (unsigned long long)c->samples);
+	if (c->in_min > c->in_max || c->in_min < INT16_MIN || c->in_max > INT16_MAX)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "domain %d..%d is no range of int16 values", (int)c->in_min,
+				      (int)c->in_max);
+	if (!(c->in_min_rms >= 0) || c->in_min_rms > 32768)
+		return package_refuse(HV_E_FORMAT, why, cap, "domain has a least rms of %g",
+				      c->in_min_rms);
+	return HV_OK;
+}
+
+int package_check(const struct package *p, char *why, size_t cap)
+{
+	int r;
+
+	if (!package_name_ok(p->name, false) || !package_name_ok(p->task, true))
+		return package_refuse(
+			HV_E_FORMAT, why, cap,
+			"name of package or task is not 1 to 31 of a-z, 0-9, _ and -");
+	if (p->level < 1 || p->level > 4)
+		return package_refuse(HV_E_FORMAT, why, cap, "level is %u, not 1 to 4", p->level);
+	r = cnn_net_check(&p->net, why, cap);
+	if (r < 0)
+		return r == HV_E_INVAL ? HV_E_FORMAT : r;
+	if (cnn_steps_parse(p->steps_blob, p->steps_len, &(struct cnn_steps){ 0 }) < 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "table of steps (%zu bytes) is not a valid one",
+				      p->steps_len);
+	r = check_steps(p, why, cap);
+	if (r < 0)
+		return r;
+	r = check_cert(&p->cert, why, cap);
+	if (r < 0)
+		return r;
+	if (!(p->record_energy_uj >= 0) || !isfinite(p->record_energy_uj))
+		return package_refuse(HV_E_FORMAT, why, cap, "cost has an energy of %g uJ",
+				      p->record_energy_uj);
+	if (p->n_kats < 1 || p->n_kats > PACKAGE_KATS_MAX)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "package has %u known-answer vectors, not 1 to %d", p->n_kats,
+				      PACKAGE_KATS_MAX);
+	return check_task(p, why, cap);
+}

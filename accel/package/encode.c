@@ -1,0 +1,146 @@
+#include "accel/package/package.h"
+#include "proto/model.pb-c.h"
+#include "util/fs/sha256.h"
+#include "util/fs/wr.h"
+#include "util/own.h"
+#include <string.h>
+
+/* The message's parts beside its strings; they borrow the package's memory. */
+struct parts {
+	Hvm__Package package;
+	Hvm__Network net;
+	Hvm__Certificate cert;
+	Hvm__Cost cost;
+	Hvm__Provenance provenance;
+	Hvm__Layer layer[CNN_LAYERS_MAX], *layers[CNN_LAYERS_MAX];
+	Hvm__Kat kat[PACKAGE_KATS_MAX], *kats[PACKAGE_KATS_MAX];
+};
+
+/* protobuf-c has no const; packing only reads. */
+static ProtobufCBinaryData borrowed(const void *data, size_t len)
+{
+	return (ProtobufCBinaryData){ .len = len, .data = (uint8_t *)(uintptr_t)data };
+}
+
+static void fill_layer(const struct cnn_layer *l, Hvm__Layer *m)
+{
+	hvm__layer__init(m);
+	m->op = (uint32_t)l->op;
+	m->from = l->from;
+	m->in_channels = l->in_channels;
+	m->height = l->height;
+	m->width = l->width;
+	m->flatten = l->flatten;
+	m->out_channels = l->out_channels;
+	m->weight_bits = l->weight_bits;
+	m->shift = l->shift;
+	m->act = (uint32_t)l->act;
+	m->out_bits = l->out_bits;
+	m->is_output = l->is_output;
+	m->weights = borrowed(l->weights, cnn_layer_weights(l));
+	m->bias = borrowed(l->bias, l->bias != NULL ? l->out_channels : 0);
+}
+
+static void fill_net(const struct cnn_net *net, struct parts *q)
+{
+	hvm__network__init(&q->net);
+	q->net.channels = net->channels;
+	q->net.height = net->height;
+	q->net.width = net->width;
+	q->net.input_chw = net->input_chw;
+	for (unsigned i = 0; i < net->layers; i++) {
+		fill_layer(&net->layer[i], &q->layer[i]);
+		q->layers[i] = &q->layer[i];
+	}
+	q->net.n_layers = net->layers;
+	q->net.layers = q->layers;
+}
+
+static void fill_cert(struct package_cert *c, Hvm__Certificate *m)
+{
+	hvm__certificate__init(m);
+	m->metric = (uint32_t)c->metric;
+	m->certified = c->certified;
+	m->median = c->median;
+	m->worst = c->worst;
+	m->samples = c->samples;
+	m->confidence = c->confidence;
+	m->method = c->method;
+	m->max_abs = c->max_abs;
+	m->in_min = c->in_min;
+	m->in_max = c->in_max;
+	m->in_min_rms = c->in_min_rms;
+}
+
+static void fill_kats(const struct package *p, struct parts *q)
+{
+	size_t in = cnn_steps_in_bytes(&p->steps), out = cnn_steps_out_bytes(&p->steps);
+
+	for (unsigned i = 0; i < p->n_kats; i++) {
+		hvm__kat__init(&q->kat[i]);
+		q->kat[i].in = borrowed(p->kat[i].in, in);
+		q->kat[i].out = borrowed(p->kat[i].out, out);
+		q->kats[i] = &q->kat[i];
+	}
+	q->package.n_kats = p->n_kats;
+	q->package.kats = q->kats;
+}
+
+static void fill_package(struct package *p, struct parts *q)
+{
+	static char max78000[] = "max78000";
+
+	hvm__package__init(&q->package);
+	q->package.format = 1;
+	q->package.name = p->name;
+	q->package.task = p->task;
+	q->package.task_version = p->task_version;
+	q->package.accelerator = max78000;
+	q->package.level = p->level;
+	q->package.steps = borrowed(p->steps_blob, p->steps_len);
+	fill_net(&p->net, q);
+	fill_cert(&p->cert, &q->cert);
+	fill_kats(p, q);
+	hvm__cost__init(&q->cost);
+	q->cost.fixed_cycles = p->fixed_cycles;
+	q->cost.record_cycles = p->record_cycles;
+	q->cost.record_energy_uj = p->record_energy_uj;
+	hvm__provenance__init(&q->provenance);
+	q->provenance.recipe = p->recipe;
+	q->provenance.seed = p->seed;
+	q->provenance.tool_version = p->tool_version;
+	q->package.net = &q->net;
+	q->package.cert = &q->cert;
+	q->package.cost = &q->cost;
+	q->package.provenance = &q->provenance;
+}
+
+int package_encode(struct package *p, uint8_t **bytes, size_t *len)
+{
+	hv_autofree struct parts *q = calloc(1, sizeof(*q));
+	struct hv_sha256 sha;
+	struct hv_wr w;
+	uint8_t *out;
+	size_t n;
+
+	if (q == NULL)
+		return HV_E_NOMEM;
+	fill_package(p, q);
+	n = hvm__package__get_packed_size(&q->package);
+	if (n > PACKAGE_MAX_BYTES - PACKAGE_HEAD_BYTES)
+		return HV_E_BUSY;
+	out = malloc(PACKAGE_HEAD_BYTES + n);
+	if (out == NULL)
+		return HV_E_NOMEM;
+	hvm__package__pack(&q->package, out + PACKAGE_HEAD_BYTES);
+	hv_sha256_init(&sha);
+	hv_sha256_add(&sha, out + PACKAGE_HEAD_BYTES, n);
+	hv_sha256_end(&sha, p->hash);
+	w = hv_wr_init(out, PACKAGE_HEAD_BYTES);
+	hv_wr_bytes(&w, "HVM1", 4);
+	hv_wr_u32(&w, (uint32_t)n);
+	hv_wr_bytes(&w, p->hash, sizeof(p->hash));
+	*bytes = out;
+	*len = PACKAGE_HEAD_BYTES + n;
+	return HV_OK;
+}

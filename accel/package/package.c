@@ -1,0 +1,62 @@
+#include "accel/package/package.h"
+#include "accel/package/check.h"
+#include "util/own.h"
+#include <string.h>
+
+void package_free(struct package *p)
+{
+	if (p == NULL)
+		return;
+	for (unsigned i = 0; i < p->net.layers; i++) {
+		free((void *)(uintptr_t)p->net.layer[i].weights);
+		free((void *)(uintptr_t)p->net.layer[i].bias);
+	}
+	for (unsigned i = 0; i < p->n_kats; i++) {
+		free(p->kat[i].in);
+		free(p->kat[i].out);
+	}
+	free(p->steps_blob);
+	free(p);
+}
+
+int package_read(const char *path, struct package **p, char *why, size_t cap)
+{
+	hv_autofree uint8_t *bytes = NULL;
+	size_t len;
+	int r;
+
+	r = hv_file_read(path, PACKAGE_MAX_BYTES, &bytes, &len);
+	if (r == HV_E_FORMAT)
+		return package_refuse(r, why, cap,
+				      "%s is no regular file, or longer than the %d bytes a "
+				      "package may have",
+				      path, PACKAGE_MAX_BYTES);
+	if (r < 0)
+		return package_refuse(r, why, cap, "%s cannot be read: %s", path, hv_err_text(r));
+	r = package_decode(bytes, len, p, why, cap);
+	return r;
+}
+
+int package_self_test(const struct package *p, char *why, size_t cap)
+{
+	size_t bytes = cnn_steps_out_bytes(&p->steps);
+	hv_autofree uint8_t *out = malloc(bytes);
+	int r;
+
+	if (out == NULL)
+		return package_refuse(HV_E_NOMEM, why, cap, "out of memory");
+	for (unsigned i = 0; i < p->n_kats; i++) {
+		r = package_run(p, p->kat[i].in, out, 1);
+		if (r < 0)
+			return package_refuse(r, why, cap, "known-answer vector %u: %s", i,
+					      hv_err_text(r));
+		for (size_t b = 0; b < bytes; b++)
+			if (out[b] != p->kat[i].out[b])
+				return package_refuse(
+					HV_E_WRONG, why, cap,
+					"known-answer vector %u differs at byte %zu of "
+					"its result",
+					i, b);
+	}
+	return HV_OK;
+}
