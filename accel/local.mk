@@ -20,3 +20,19 @@ libhvpackage_la_LIBADD = libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
 bin_PROGRAMS += harvest-model
 harvest_model_SOURCES = accel/cli/main.c accel/cli/cli.h
 harvest_model_LDADD = libhvsteps.la libhvutil.la
+
+# the network library: description, reference, compiler, emulator, cost
+noinst_LTLIBRARIES += libhvaccel.la
+libhvaccel_la_SOURCES = \
+	accel/num.h accel/net/net.h accel/net/check.c accel/net/shape.c \
+	accel/ref/ref.h accel/ref/ref.c \
+	accel/image/image.h accel/image/geometry.h accel/image/geometry.c \
+	accel/image/build.c accel/image/pack.c accel/image/place.c accel/image/sequence.c \
+	accel/emu/emu.h accel/emu/state.h accel/emu/layer.h accel/emu/emu.c \
+	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c \
+	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \
+	accel/slotimg/build.h accel/slotimg/build.c
+# the sums of products are worth vectors even in an -O2 build
+libhvaccel_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS)
+libhvaccel_la_LIBADD = libhvsteps.la libhvutil.la
+VECTOR_CFLAGS = -ftree-vectorize -fvect-cost-model=dynamic

@@ -7,7 +7,14 @@
 uint32_t cnn_cost_layer_cycles(const struct cnn_layer *l);
 uint32_t cnn_cost_cycles(const struct cnn_net *net); /* start-up included */
 
-/* Multiply-accumulates of one run. */
+/* The same at a place: padded layers with several input passes that combine before they pool
+ * depend on the kernel word; output maps that do not start at a multiple of 4 have unused
+ * slots. The functions above assume kernel word 0 and aligned maps. */
+uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
+				unsigned first_out);
+
+/* Multiply-accumulates of one layer and of one run. */
+uint64_t cnn_cost_layer_macs(const struct cnn_layer *l);
 uint64_t cnn_cost_macs(const struct cnn_net *net);
 
 /* Modelled energy of one run, microjoules: macs * 11 pJ (upper bound from the published

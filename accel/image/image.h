@@ -47,7 +47,8 @@ struct cnn_bias_run {
 
 /* Everything that has to be in the accelerator before a start. */
 struct cnn_image {
-	uint8_t quadrants; /* mask of used quadrants; bit 0 always set */
+	uint8_t quadrants;   /* mask of covered quadrants; bit 0 always set */
+	uint32_t ctrl_extra; /* control bits of the start: rounding average pooling */
 	unsigned layers;
 	struct cnn_reg_write *regs;
 	size_t n_regs;

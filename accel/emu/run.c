@@ -1,0 +1,353 @@
+/* Execution of layers on the memories' contents. */
+#include "accel/emu/layer.h"
+#include "accel/num.h"
+#include "util/own.h"
+
+#include <string.h>
+
+/* Values of the input as the datapath sees them: pixel by pixel, in a pixel all passes of all
+ * enabled processors. 16-bit holders of 8-bit values: the sums below then map to the host's
+ * multiply-add of neighbours. */
+struct frame {
+	uint32_t height, width, depth;
+	int16_t *v;
+};
+
+static int frame_new(struct frame *f, uint32_t height, uint32_t width, uint32_t depth)
+{
+	*f = (struct frame){ .height = height, .width = width, .depth = depth };
+	f->v = calloc((size_t)height * width * depth + 1, sizeof *f->v);
+	return f->v == NULL ? HV_E_NOMEM : HV_OK;
+}
+
+static int16_t *frame_at(const struct frame *f, uint32_t y, uint32_t x)
+{
+	return f->v + ((size_t)y * f->width + x) * f->depth;
+}
+
+static void frame_replace(struct frame *f, const struct frame *by)
+{
+	free(f->v);
+	*f = *by;
+}
+
+/* ---- input ---- */
+
+/* A FIFO word goes to the first processors of its quadrant. */
+static int8_t fifo_byte(const struct cnn_emu *e, const struct emu_layer *l, unsigned p, uint32_t n)
+{
+	const struct emu_fifo *f = &e->fifo[p / CNN_PER_QUADRANT];
+	uint32_t word = l->bytewise ? n / 4 : n;
+	unsigned lane = l->bytewise ? n % 4 : p % 4;
+
+	return word < f->n ? (int8_t)(f->words[word] >> 8 * lane & 0xff) : 0;
+}
+
+static int8_t memory_byte(const struct cnn_emu *e, const struct emu_layer *l, unsigned p,
+			  uint32_t n, uint32_t pass, uint32_t operand)
+{
+	const uint32_t *data = e->data[p / 4];
+	uint32_t step = l->passes * l->operands, sub = pass * l->operands + operand;
+
+	if (l->bytewise)
+		return (int8_t)(data[l->read_word + n / 4 * step + sub] >> 8 * (n % 4) & 0xff);
+	return (int8_t)(data[l->read_word + n * step + sub] >> 8 * (p % 4) & 0xff);
+}
+
+static int read_operand(const struct cnn_emu *e, const struct emu_layer *l, uint32_t operand,
+			struct frame *f)
+{
+	uint32_t pixels = l->height * l->width;
+	int16_t *to;
+
+	if (frame_new(f, l->height, l->width, l->passes * l->n_processors) < 0)
+		return HV_E_NOMEM;
+	to = f->v;
+	for (uint32_t n = 0; n < pixels; n++)
+		for (uint32_t pass = 0; pass < l->passes; pass++)
+			for (unsigned j = 0; j < l->n_processors; j++)
+				*to++ = l->from_fifo ? fifo_byte(e, l, l->processors[j], n)
+						     : memory_byte(e, l, l->processors[j], n, pass,
+								   operand);
+	return HV_OK;
+}
+
+/* ---- pooling and element-wise ---- */
+
+static int16_t pool_one(const struct emu_layer *l, const struct frame *f, uint32_t y, uint32_t x,
+			uint32_t d)
+{
+	int32_t sum = 0, max = -128;
+
+	for (uint32_t r = 0; r < l->pool_h; r++)
+		for (uint32_t c = 0; c < l->pool_w; c++) {
+			int32_t v = frame_at(f, y * l->stride + r, x * l->stride + c)[d];
+
+			sum += v;
+			if (v > max)
+				max = v;
+		}
+	if (!l->pools || l->pool_max)
+		return (int16_t)max;
+	return (int16_t)cnn_num_mean(sum, (int32_t)(l->pool_h * l->pool_w), l->round);
+}
+
+static int pool_frame(const struct emu_layer *l, struct frame *f)
+{
+	struct frame out;
+
+	if (!l->pools && l->stride == 1)
+		return HV_OK;
+	if (frame_new(&out, l->pooled_h, l->pooled_w, f->depth) < 0)
+		return HV_E_NOMEM;
+	for (uint32_t y = 0; y < out.height; y++)
+		for (uint32_t x = 0; x < out.width; x++)
+			for (uint32_t d = 0; d < f->depth; d++)
+				frame_at(&out, y, x)[d] = pool_one(l, f, y, x, d);
+	frame_replace(f, &out);
+	return HV_OK;
+}
+
+static void combine(const struct emu_layer *l, struct frame *f, const struct frame *by)
+{
+	size_t n = (size_t)f->height * f->width * f->depth;
+
+	for (size_t i = 0; i < n; i++) {
+		int32_t a = f->v[i], b = by->v[i];
+
+		switch (l->eltwise) {
+		case 0: a -= b; break;
+		case 1: a += b; break;
+		case 2: a |= b; break;
+		default: a ^= b; break;
+		}
+		f->v[i] = (int16_t)a;
+	}
+}
+
+static int prepare(const struct cnn_emu *e, const struct emu_layer *l, struct frame *f)
+{
+	bool pool_each = l->operands == 1 || l->pool_first || !l->pools;
+	int err = read_operand(e, l, 0, f);
+
+	if (err == HV_OK && pool_each)
+		err = pool_frame(l, f);
+	for (uint32_t k = 1; err == HV_OK && k < l->operands; k++) {
+		struct frame next;
+
+		err = read_operand(e, l, k, &next);
+		if (err == HV_OK && pool_each)
+			err = pool_frame(l, &next);
+		if (err == HV_OK)
+			combine(l, f, &next);
+		free(next.v);
+	}
+	for (size_t i = 0;
+	     err == HV_OK && l->operands > 1 && i < (size_t)f->height * f->width * f->depth; i++)
+		f->v[i] = (int16_t)cnn_num_clamp8(f->v[i]);
+	if (err == HV_OK && !pool_each)
+		err = pool_frame(l, f);
+	return err;
+}
+
+static int spread(struct frame *f)
+{
+	struct frame out;
+
+	if (frame_new(&out, 2 * f->height, 2 * f->width, f->depth) < 0)
+		return HV_E_NOMEM;
+	for (uint32_t y = 0; y < f->height; y++)
+		for (uint32_t x = 0; x < f->width; x++)
+			memcpy(frame_at(&out, 2 * y, 2 * x), frame_at(f, y, x),
+			       f->depth * sizeof *f->v);
+	frame_replace(f, &out);
+	return HV_OK;
+}
+
+/* ---- kernels ---- */
+
+/* Weight of kernel number v: a field of `weight_bits` in one byte per tap, taps reversed. */
+static int16_t weight(const uint8_t *stream, const struct emu_layer *l, uint32_t v, uint32_t tap)
+{
+	uint32_t taps = l->kernel_h * l->kernel_w, bits = l->weight_bits;
+	uint32_t count = l->count_start + v * bits;
+	uint32_t at = count / 8 * taps + l->remainder + (taps - 1 - tap);
+	int32_t field = stream[at] >> (count % 8) & ((1 << bits) - 1);
+
+	if ((field >> (bits - 1) & 1) != 0)
+		field -= 1 << bits;
+	return (int16_t)field;
+}
+
+/* All kernels as (slot, tap, pass, processor), the order of a patch of the input. */
+static int16_t *decode_kernels(const struct cnn_emu *e, const struct emu_layer *l)
+{
+	uint32_t taps = l->kernel_h * l->kernel_w, depth = l->passes * l->n_processors;
+	int16_t *w = malloc(((size_t)l->slots * taps * depth + 1) * sizeof *w);
+
+	if (w == NULL)
+		return NULL;
+	for (unsigned j = 0; j < l->n_processors; j++) {
+		const uint8_t *stream = e->kernel[l->processors[j]];
+
+		for (uint32_t s = 0; s < l->slots; s++)
+			for (uint32_t pass = 0; pass < l->passes; pass++) {
+				int16_t *to =
+					w + (size_t)s * taps * depth + pass * l->n_processors + j;
+				uint32_t v = s * l->passes + pass;
+
+				for (uint32_t tap = 0; tap < taps; tap++)
+					to[tap * depth] = weight(stream, l, v, tap);
+			}
+	}
+	return w;
+}
+
+/* ---- output ---- */
+
+static void write_lane(struct cnn_emu *e, uint32_t at, unsigned lane, int32_t value)
+{
+	uint32_t *word = &e->data[(at / CNN_DATA_WORDS) % CNN_INSTANCES][at % CNN_DATA_WORDS];
+
+	/* A whole word is written: lanes without a channel become 0. */
+	if (lane == 0)
+		*word = 0;
+	*word = (*word & ~(UINT32_C(0xff) << 8 * lane)) | ((uint32_t)value & 0xff) << 8 * lane;
+}
+
+static void write_slot(struct cnn_emu *e, const struct emu_layer *l, uint32_t slot, uint32_t n,
+		       int32_t value)
+{
+	uint32_t pass = slot / l->pass_slots, pos = slot % l->pass_slots;
+	uint32_t at = l->write_word[0] + pos / 4 * l->group_step + pass * l->pass_step;
+
+	if (!l->wide) {
+		write_lane(e, at + n * l->pixel_step, pos % 4, value);
+		return;
+	}
+	at += 4 * n * l->pixel_step + pos % 4;
+	e->data[(at / CNN_DATA_WORDS) % CNN_INSTANCES][at % CNN_DATA_WORDS] = (uint32_t)value;
+}
+
+static int32_t finish(const struct emu_layer *l, int32_t acc)
+{
+	if (l->wide)
+		return acc;
+	acc = cnn_num_requant(acc, l->shift);
+	if (l->abs)
+		return cnn_num_abs(acc);
+	return l->relu ? cnn_num_relu(acc) : acc;
+}
+
+static int32_t bias_of(const struct cnn_emu *e, const struct emu_layer *l, uint32_t slot)
+{
+	if (l->bias_quadrant < 0 || l->bias_first + slot >= CNN_BIAS_BYTES)
+		return 0;
+	return 128 * e->bias[l->bias_quadrant][l->bias_first + slot];
+}
+
+/* ---- convolution ---- */
+
+/* The input under the kernel at output (y, x), zeros outside, as (tap, depth). */
+static void take_patch(const struct emu_layer *l, const struct frame *f, uint32_t y, uint32_t x,
+		       int16_t *patch)
+{
+	for (uint32_t r = 0; r < l->kernel_h; r++)
+		for (uint32_t c = 0; c < l->kernel_w; c++, patch += f->depth) {
+			uint32_t iy = y + r - l->pad_h, ix = x + c - l->pad_w;
+
+			if (iy < f->height && ix < f->width)
+				memcpy(patch, frame_at(f, iy, ix), f->depth * sizeof *patch);
+			else
+				memset(patch, 0, f->depth * sizeof *patch);
+		}
+}
+
+static int32_t dot(const int16_t *a, const int16_t *b, size_t n)
+{
+	int32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+static int convolve(struct cnn_emu *e, const struct emu_layer *l, struct frame *f)
+{
+	size_t length = (size_t)l->kernel_h * l->kernel_w * f->depth;
+	hv_autofree int16_t *w = decode_kernels(e, l);
+	hv_autofree int16_t *patch = malloc((length + 1) * sizeof *patch);
+	uint32_t n = 0;
+
+	if (w == NULL || patch == NULL || (l->transposed && spread(f) < 0))
+		return HV_E_NOMEM;
+	for (uint32_t y = 0; y < l->out_h; y++)
+		for (uint32_t x = 0; x < l->out_w; x++, n++) {
+			take_patch(l, f, y, x, patch);
+			for (uint32_t s = 0; s < l->slots; s++)
+				write_slot(e, l, s, n,
+					   finish(l, dot(patch, w + s * length, length) +
+							     bias_of(e, l, s)));
+		}
+	return HV_OK;
+}
+
+/* ---- pass-through ---- */
+
+static void pass_through(struct cnn_emu *e, const struct emu_layer *l, const struct frame *f)
+{
+	uint32_t pixels = f->height * f->width;
+
+	for (unsigned j = 0, q = 0, i = 0; j < l->n_processors; j++, i++) {
+		if (l->processors[j] / CNN_PER_QUADRANT != q) {
+			q = l->processors[j] / CNN_PER_QUADRANT;
+			i = 0; /* every quadrant writes its own, packed */
+		}
+		for (uint32_t n = 0; n < pixels; n++)
+			for (uint32_t pass = 0; pass < l->passes; pass++)
+				write_lane(e,
+					   l->write_word[q] + i / 4 * l->slot_step +
+						   (n * l->passes + pass) * l->pixel_step,
+					   i % 4, f->v[n * f->depth + pass * l->n_processors + j]);
+	}
+}
+
+static int run_layer(struct cnn_emu *e, const struct emu_layer *l)
+{
+	struct frame f = { 0 };
+	int err = prepare(e, l, &f);
+
+	if (err == HV_OK && l->pass_through)
+		pass_through(e, l, &f);
+	else if (err == HV_OK)
+		err = convolve(e, l, &f);
+	free(f.v);
+	return err;
+}
+
+void emu_run(struct cnn_emu *e, unsigned first, unsigned last)
+{
+	struct emu_layer l;
+
+	for (unsigned i = first; i <= last && i < CNN_LAYERS_MAX; i++) {
+		const char *wrong = emu_layer_decode(e, i, &l);
+
+		if (wrong != NULL)
+			emu_misuse(e, "layer %u: %s", i, wrong);
+		else if (run_layer(e, &l) < 0)
+			emu_misuse(e, "layer %u: the emulator is out of memory", i);
+		if (e->on_layer != NULL)
+			e->on_layer(e->on_layer_ctx, i);
+	}
+}
+
+uint64_t emu_run_cycles(const struct cnn_emu *e, unsigned first, unsigned last)
+{
+	struct emu_layer l;
+	uint64_t cycles = 0;
+
+	for (unsigned i = first; i <= last && i < CNN_LAYERS_MAX; i++)
+		if (emu_layer_decode(e, i, &l) == NULL)
+			cycles += emu_layer_cycles(&l);
+	return cycles;
+}

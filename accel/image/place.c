@@ -1,0 +1,410 @@
+/* Finds room for a network beside residents. First fit everywhere: processors from 0, kernel
+ * words in layer order with the fullest layers first, data regions by lifetime. */
+#include "accel/image/geometry.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { KERNEL_ALIGN = 4 };
+
+/* A tensor in data memory: output of a layer, or the network input (index `layers`). Tensors
+ * that one layer reads together share a region, each from its own processors (concatenated) or
+ * its own words (operands). */
+struct tensor {
+	uint32_t words, lead; /* from its first pixel; before it */
+	unsigned first_use, last_use;
+	unsigned gap, sub_word; /* operands interleave: words between pixels, place among them */
+	unsigned first_processor;
+	int region; /* tensors of one region have the same number; -1: its own */
+	uint32_t word; /* placed */
+};
+
+struct plan {
+	const struct cnn_net *net;
+	const struct cnn_room *room;
+	struct cnn_place *place;
+	struct tensor t[CNN_LAYERS_MAX + 1];
+	char *why;
+	size_t cap;
+};
+
+static int refuse(const struct plan *p, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(const struct plan *p, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (p->cap > 0)
+		vsnprintf(p->why, p->cap, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+static struct tensor *source_tensor(struct plan *p, const struct cnn_layer *l, unsigned s)
+{
+	int from = cnn_layer_source(l, s);
+
+	return &p->t[from == CNN_FROM_INPUT ? p->net->layers : (unsigned)from];
+}
+
+/* ---- how tensors lie together ---- */
+
+static int join_operands(struct plan *p, const struct cnn_layer *l, unsigned i)
+{
+	for (unsigned s = 0; s < cnn_layer_sources(l); s++) {
+		struct tensor *t = source_tensor(p, l, s);
+
+		if (t->region >= 0 || cnn_layer_source(l, s) == CNN_FROM_INPUT)
+			return refuse(p, HV_E_INVAL,
+				      "layer %u: operand %u is also read another way, or is the "
+				      "network input",
+				      i, s);
+		t->region = (int)i;
+		t->gap = l->operands - 1u;
+		t->sub_word = s;
+	}
+	return HV_OK;
+}
+
+static int join_channels(struct plan *p, const struct cnn_layer *l, unsigned i)
+{
+	unsigned at = 0;
+
+	if (l->in_channels > CNN_PROCESSORS)
+		return refuse(p, HV_E_INVAL, "layer %u: concatenation of more than %d channels", i,
+			      CNN_PROCESSORS);
+	for (unsigned s = 0; s < cnn_layer_sources(l); s++) {
+		struct tensor *t = source_tensor(p, l, s);
+		uint32_t chw[3];
+
+		if (t->region >= 0 || cnn_layer_source(l, s) == CNN_FROM_INPUT)
+			return refuse(p, HV_E_INVAL,
+				      "layer %u: source %u is also read another way, or is the "
+				      "network input",
+				      i, s);
+		cnn_layer_out_shape(&p->net->layer[cnn_layer_source(l, s)], chw);
+		if (at % 4 != 0)
+			return refuse(p, HV_E_INVAL,
+				      "layer %u: source %u starts at channel %u; all concatenated "
+				      "sources but the last need a multiple of 4 channels",
+				      i, s, at);
+		t->region = (int)i;
+		t->first_processor = at;
+		at += chw[0];
+	}
+	return HV_OK;
+}
+
+static int join_sources(struct plan *p, unsigned i)
+{
+	const struct cnn_layer *l = &p->net->layer[i];
+
+	if (cnn_layer_sources(l) == 1) {
+		const struct tensor *t = source_tensor(p, l, 0);
+
+		if (l->operands > 1 && cnn_layer_source(l, 0) != CNN_FROM_INPUT)
+			return refuse(p, HV_E_INVAL,
+				      "layer %u: its %u operands are one layer's output; give each "
+				      "a layer of its own",
+				      i, l->operands);
+		return t->region < 0 ? HV_OK
+				     : refuse(p, HV_E_INVAL,
+					      "layer %u: its source is joined with others for "
+					      "layer %d",
+					      i, t->region);
+	}
+	if (l->operands == cnn_layer_sources(l))
+		return join_operands(p, l, i);
+	if (l->operands > 1)
+		return refuse(p, HV_E_INVAL, "layer %u: %u operands from %u sources", i,
+			      l->operands, cnn_layer_sources(l));
+	return join_channels(p, l, i);
+}
+
+/* ---- sizes and lifetimes ---- */
+
+static void measure_input(struct plan *p)
+{
+	const struct cnn_net *net = p->net;
+	uint32_t pixels = (uint32_t)net->height * net->width;
+	struct tensor *t = &p->t[net->layers];
+
+	t->words = pixels * cnn_passes(net->channels);
+	for (unsigned i = 0; i < net->layers; i++) {
+		const struct cnn_layer *l = &net->layer[i];
+		unsigned s = 0;
+
+		while (s < cnn_layer_sources(l) && cnn_layer_source(l, s) != CNN_FROM_INPUT)
+			s++;
+		if (s < cnn_layer_sources(l)) {
+			t->words = pixels * cnn_passes(l->in_channels) * cnn_layer_operands(l);
+			t->last_use = i;
+		}
+	}
+	if (net->input_chw)
+		t->words = (pixels + 3) / 4;
+}
+
+static void measure_outputs(struct plan *p)
+{
+	for (unsigned i = 0; i < p->net->layers; i++) {
+		const struct cnn_layer *l = &p->net->layer[i];
+		struct tensor *t = &p->t[i];
+		struct cnn_geometry g;
+
+		cnn_geometry_of(l, 0, &g);
+		t->words = cnn_geometry_out_words(l, &g, t->gap);
+		t->lead = cnn_geometry_lead_words(&g, t->gap);
+		t->first_use = i;
+		t->last_use = l->is_output ? CNN_LAYERS_MAX : t->last_use > i ? t->last_use : i;
+		for (unsigned s = 0; s < cnn_layer_sources(l); s++) {
+			struct tensor *from = source_tensor(p, l, s);
+
+			if (from->last_use < i)
+				from->last_use = i;
+		}
+	}
+}
+
+/* ---- data regions ---- */
+
+static bool alive_together(const struct tensor *a, const struct tensor *b)
+{
+	return a->first_use <= b->last_use && b->first_use <= a->last_use;
+}
+
+static bool same_region(const struct tensor *a, const struct tensor *b)
+{
+	return a == b || (a->region >= 0 && a->region == b->region);
+}
+
+/* First word of a placed tensor in the way of [first, end), or 0 when none is. *past is where
+ * to try next. */
+static bool blocked(const struct plan *p, const struct tensor *t, uint32_t first, uint32_t end,
+		    unsigned placed, uint32_t *past)
+{
+	for (unsigned i = 0; i <= placed; i++) {
+		const struct tensor *o = &p->t[i == 0 ? p->net->layers : i - 1];
+		uint32_t o_first = o->word - o->lead, o_end = o->word + o->words;
+
+		if (o == t || o->words == 0 || same_region(o, t) || !alive_together(o, t))
+			continue;
+		if (first < o_end && o_first < end) {
+			*past = o_end;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A region lives from its first member's making to its last member's use. */
+static void widen_lifetime(const struct plan *p, struct tensor *t)
+{
+	for (unsigned i = 0; i <= p->net->layers; i++) {
+		const struct tensor *o = &p->t[i];
+
+		if (!same_region(o, t))
+			continue;
+		t->first_use = o->first_use < t->first_use ? o->first_use : t->first_use;
+		t->last_use = o->last_use > t->last_use ? o->last_use : t->last_use;
+		t->words = o->words + o->gap > t->words ? o->words + o->gap : t->words;
+		t->lead = o->lead > t->lead ? o->lead : t->lead;
+	}
+}
+
+static int place_tensor(struct plan *p, unsigned index, unsigned placed)
+{
+	struct tensor *t = &p->t[index];
+	uint32_t first = p->room->data_first, past = 0;
+	uint32_t room_end = (uint32_t)p->room->data_first + p->room->data_words;
+
+	for (unsigned i = 0; i < index && t->region >= 0; i++)
+		if (p->t[i].region == t->region) {
+			t->word = p->t[i].word - p->t[i].sub_word + t->sub_word;
+			return HV_OK;
+		}
+	while (blocked(p, t, first, first + t->lead + t->words, placed, &past))
+		first = past;
+	if (first + t->lead + t->words > room_end)
+		return refuse(p, HV_E_BUSY,
+			      "%s %u needs %u data words an instance at once with what is live "
+			      "then; the room has %u",
+			      index == p->net->layers ? "input of" : "layer",
+			      index == p->net->layers ? 0 : index, (unsigned)(t->lead + t->words),
+			      p->room->data_words);
+	t->word = first + t->lead + t->sub_word;
+	return HV_OK;
+}
+
+static int place_data(struct plan *p)
+{
+	int err;
+
+	for (unsigned i = 0; i <= p->net->layers; i++)
+		if (p->t[i].region >= 0)
+			widen_lifetime(p, &p->t[i]);
+	err = place_tensor(p, p->net->layers, 0);
+	for (unsigned i = 0; err == HV_OK && i < p->net->layers; i++)
+		err = place_tensor(p, i, i);
+	return err;
+}
+
+/* ---- processors ---- */
+
+static uint64_t run_of(unsigned first, unsigned n)
+{
+	uint64_t bits = n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+
+	return bits << first;
+}
+
+static int place_maps(struct plan *p)
+{
+	for (unsigned i = 0; i < p->net->layers; i++) {
+		const struct cnn_layer *l = &p->net->layer[i];
+		struct cnn_place_layer *at = &p->place->layer[i];
+		unsigned first = p->t[i].first_processor;
+		uint32_t chw[3], n = cnn_per_pass(l->in_channels);
+
+		cnn_layer_out_shape(l, chw);
+		at->in_processors = run_of(0, n);
+		if (p->net->input_chw && cnn_layer_source(l, 0) == CNN_FROM_INPUT) {
+			at->in_processors = 0;
+			for (unsigned c = 0; c < n; c++)
+				at->in_processors |= UINT64_C(1) << (4 * c);
+		}
+		at->out_processors = run_of(first, cnn_per_pass(chw[0]));
+		at->in_offset = (uint16_t)(4 * source_tensor(p, l, 0)->word);
+		at->out_offset = (uint16_t)(4 * p->t[i].word);
+		at->write_gap = (uint8_t)p->t[i].gap;
+	}
+	return HV_OK;
+}
+
+/* ---- kernels and biases ---- */
+
+/* used[w]: processors whose kernel word w is taken. */
+static bool words_free(const uint64_t *used, uint64_t map, uint32_t first, uint32_t words)
+{
+	for (uint32_t w = first; w < first + words; w++)
+		if ((used[w] & map) != 0)
+			return false;
+	return true;
+}
+
+static int place_one_kernel(struct plan *p, unsigned i, uint64_t *used)
+{
+	const struct cnn_layer *l = &p->net->layer[i];
+	struct cnn_place_layer *at = &p->place->layer[i];
+	uint32_t first = (p->room->kernel_first + KERNEL_ALIGN - 1u) / KERNEL_ALIGN * KERNEL_ALIGN;
+	uint32_t end = (uint32_t)p->room->kernel_first + p->room->kernel_words;
+	struct cnn_geometry g;
+
+	cnn_geometry_of(l, cnn_first_bit(at->out_processors), &g);
+	at->kernel_word = (uint16_t)first;
+	if (g.pass_through)
+		return HV_OK;
+	while (first + g.kernel_words <= end &&
+	       !words_free(used, at->in_processors, first, g.kernel_words))
+		first += KERNEL_ALIGN;
+	if (first + g.kernel_words > end)
+		return refuse(p, HV_E_BUSY,
+			      "layer %u needs %u kernel words on %u processors; the room has %u, "
+			      "and earlier layers took theirs",
+			      i, (unsigned)g.kernel_words, cnn_count_bits(at->in_processors),
+			      p->room->kernel_words);
+	for (uint32_t w = first; w < first + g.kernel_words; w++)
+		used[w] |= at->in_processors;
+	at->kernel_word = (uint16_t)first;
+	return HV_OK;
+}
+
+/* Layers on all processors have the fewest choices and go first. */
+static int place_kernels(struct plan *p)
+{
+	uint64_t used[CNN_KERNEL_WORDS] = { 0 };
+	int err = HV_OK;
+
+	for (int full = 1; full >= 0; full--)
+		for (unsigned i = 0; err == HV_OK && i < p->net->layers; i++)
+			if ((p->place->layer[i].in_processors == ~UINT64_C(0)) == (full == 1))
+				err = place_one_kernel(p, i, used);
+	return err;
+}
+
+/* Flattened layers first: the vendor's tools place them so. */
+static int place_biases(struct plan *p)
+{
+	unsigned next[CNN_QUADRANTS];
+	uint8_t quadrants = cnn_place_quadrants(p->net, p->place);
+
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
+		next[q] = p->room->bias_first;
+	for (int flat = 1; flat >= 0; flat--)
+		for (unsigned i = 0; i < p->net->layers; i++) {
+			const struct cnn_layer *l = &p->net->layer[i];
+			struct cnn_place_layer *at = &p->place->layer[i];
+			unsigned q = 0;
+
+			if (l->flatten != (flat == 1))
+				continue;
+			at->bias_quadrant = -1;
+			if (l->bias == NULL)
+				continue;
+			while (q < CNN_QUADRANTS &&
+			       ((quadrants >> q & 1) == 0 ||
+				next[q] + l->out_channels >
+					(unsigned)p->room->bias_first + p->room->bias_count))
+				q++;
+			if (q == CNN_QUADRANTS)
+				return refuse(
+					p, HV_E_BUSY,
+					"layer %u needs %u bias bytes; the room has %u in each "
+					"quadrant, and other layers took theirs",
+					i, l->out_channels, p->room->bias_count);
+			at->bias_quadrant = (int8_t)q;
+			at->bias_first = (uint16_t)next[q];
+			next[q] += l->out_channels;
+		}
+	return HV_OK;
+}
+
+static int check_own_room(const struct plan *p)
+{
+	const struct cnn_room *r = p->room;
+
+	if (r->kernel_first + r->kernel_words > CNN_KERNEL_WORDS ||
+	    r->bias_first + r->bias_count > CNN_BIAS_BYTES ||
+	    r->data_first + r->data_words > CNN_DATA_WORDS)
+		return refuse(p, HV_E_INVAL, "the room is larger than the device's memories");
+	return HV_OK;
+}
+
+int cnn_place_fit(const struct cnn_net *net, const struct cnn_room *room, struct cnn_place *place,
+		  char *why, size_t cap)
+{
+	struct plan p = { .net = net, .room = room, .place = place, .why = why, .cap = cap };
+	int err;
+
+	memset(place, 0, sizeof *place);
+	if (cap > 0)
+		why[0] = '\0';
+	for (unsigned i = 0; i <= net->layers; i++)
+		p.t[i].region = -1;
+	err = check_own_room(&p);
+	for (unsigned i = 0; err == HV_OK && i < net->layers; i++)
+		err = join_sources(&p, i);
+	if (err < 0)
+		return err;
+	measure_input(&p);
+	measure_outputs(&p);
+	err = place_data(&p);
+	if (err == HV_OK)
+		err = place_maps(&p);
+	if (err == HV_OK)
+		err = place_kernels(&p);
+	return err == HV_OK ? place_biases(&p) : err;
+}
