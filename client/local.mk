@@ -22,3 +22,26 @@ libharvest_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
 	-Wl,--version-script=$(top_srcdir)/client/lib/libharvest.map
 EXTRA_libharvest_la_DEPENDENCIES = client/lib/libharvest.map
 EXTRA_DIST += client/lib/libharvest.map
+
+# harvestctl: hvctl is all of it but main(), for the tests
+noinst_LTLIBRARIES += libhvctl.la
+libhvctl_la_SOURCES = \
+	client/ctl/ctl.c client/ctl/ctl.h client/ctl/options.c client/ctl/options.h \
+	client/ctl/words.c client/ctl/words.h client/ctl/table.c client/ctl/table.h \
+	client/ctl/progress.c client/ctl/progress.h \
+	client/ctl/out.c client/ctl/out.h \
+	client/ctl/result_out.c client/ctl/result_out.h \
+	client/ctl/taskinfo.c client/ctl/taskinfo.h \
+	client/ctl/in/samples.h client/ctl/in/load.c client/ctl/in/convert.c \
+	client/ctl/in/npy.c client/ctl/in/csv.c client/ctl/in/wav.c client/ctl/in/jobfile.c \
+	client/ctl/verbs.c \
+	client/ctl/verbs/submit.c client/ctl/verbs/pack.c client/ctl/verbs/jobs.c \
+	client/ctl/verbs/explain.c client/ctl/verbs/tasks.c client/ctl/verbs/models.c \
+	client/ctl/verbs/boards.c client/ctl/verbs/board_out.h client/ctl/verbs/status.c \
+	client/ctl/verbs/actions.c client/ctl/verbs/actions.h
+libhvctl_la_CPPFLAGS = $(AM_CPPFLAGS) $(SNDFILE_CFLAGS)
+hvctl_libs = libhvctl.la $(hvclient_libs) libhvtasks.la $(SNDFILE_LIBS)
+
+bin_PROGRAMS += harvestctl
+harvestctl_SOURCES = client/ctl/main.c
+harvestctl_LDADD = $(hvctl_libs)

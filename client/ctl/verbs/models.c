@@ -1,0 +1,167 @@
+#include "client/ctl/ctl.h"
+#include "client/ctl/table.h"
+#include "client/ctl/verbs/actions.h"
+#include "proto/ipc_frame.h"
+#include "util/json_out.h"
+#include "util/own.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { MODEL_FILE_MAX_BYTES = 8 << 20 };
+
+/* clang-format off */
+static const struct action actions[] = {
+	{ "list",    NULL,   "all packages (the default)" },
+	{ "show",    "NAME", "one package with its certificate" },
+	{ "install", "FILE", "check a package file (*.hvm) and take it in" },
+	{ "remove",  "NAME", "forget a package" },
+	{ "verify",  "NAME", "run its known-answer vectors and hash again" },
+	{ NULL, NULL, NULL },
+};
+/* clang-format on */
+
+static void json_model(struct hv_json *j, const Hv__ModelInfo *m)
+{
+	hv_json_object(j, NULL);
+	hv_json_str(j, "model", m->name);
+	hv_json_str(j, "task", m->task);
+	hv_json_u64(j, "level", m->level);
+	hv_json_str(j, "hash", m->hash);
+	hv_json_str(j, "metric", m->metric);
+	hv_json_f64(j, "certified", m->certified);
+	hv_json_u64(j, "samples", m->samples);
+	hv_json_f64(j, "confidence", m->confidence);
+	hv_json_f64(j, "max_abs", m->max_abs);
+	hv_json_u64(j, "record_cycles", m->record_cycles);
+	hv_json_u64(j, "weights_bytes", m->weights_bytes);
+	hv_json_array(j, "resident_on");
+	for (size_t i = 0; i < m->n_resident_on; i++)
+		hv_json_str(j, NULL, m->resident_on[i]);
+	hv_json_end_array(j);
+	hv_json_str(j, "origin", m->origin);
+	if (m->verdict[0] != '\0')
+		hv_json_str(j, "verdict", m->verdict);
+	hv_json_end_object(j);
+}
+
+static void models_json(const Hv__ModelList *list)
+{
+	struct hv_json j = hv_json_begin(stdout);
+
+	hv_json_object(&j, NULL);
+	hv_json_array(&j, "models");
+	for (size_t i = 0; i < list->n_models; i++)
+		json_model(&j, list->models[i]);
+	hv_json_end_array(&j);
+	hv_json_end_object(&j);
+	hv_json_finish(&j);
+}
+
+static void models_table(const Hv__ModelList *list)
+{
+	static const char *const heads[] = { "MODEL",   "TASK",     ">LEVEL",  ">CERTIFIED",
+					     ">CYCLES", ">WEIGHTS", "RESIDENT" };
+	struct table t = table_begin(heads, HV_ARRAY_SIZE(heads));
+	char text[64];
+
+	for (size_t i = 0; i < list->n_models; i++) {
+		const Hv__ModelInfo *m = list->models[i];
+
+		table_add(&t, "%s", m->name);
+		table_add(&t, "%s", m->task);
+		table_add(&t, "%u", m->level);
+		table_add(&t, "%s", error_text(m->metric, 0, m->certified, text, sizeof(text)));
+		table_add(&t, "%u", m->record_cycles);
+		table_add(&t, "%llu", (unsigned long long)m->weights_bytes);
+		table_add(&t, "%s%s", m->n_resident_on ? m->resident_on[0] : "-",
+			  m->n_resident_on > 1 ? ", ..." : "");
+	}
+	table_end(&t);
+}
+
+static void model_text(const Hv__ModelInfo *m)
+{
+	char text[64];
+
+	printf("%s\n  task        %s, level L%u\n", m->name, m->task, m->level);
+	printf("  certified   %s (%s, %llu samples, confidence %g)\n",
+	       error_text(m->metric, 0, m->certified, text, sizeof(text)), m->metric,
+	       (unsigned long long)m->samples, m->confidence);
+	printf("  worst case  %g output units, closed form\n", m->max_abs);
+	printf("  cost        %u cycles a record, %llu bytes of weights\n", m->record_cycles,
+	       (unsigned long long)m->weights_bytes);
+	printf("  hash        %s\n  file        %s\n  resident   ", m->hash, m->origin);
+	for (size_t i = 0; i < m->n_resident_on; i++)
+		printf(" %s", m->resident_on[i]);
+	printf("%s\n", m->n_resident_on ? "" : " nowhere");
+	if (m->verdict[0] != '\0')
+		printf("  verified    %s\n", m->verdict);
+}
+
+static int show(struct ctl *c, const Hv__ModelList *list, const char *action)
+{
+	if (c->args.json)
+		models_json(list);
+	else if (strcmp(action, "list") == 0)
+		models_table(list);
+	else if (strcmp(action, "remove") == 0)
+		printf("removed %s\n", c->args.word[1]);
+	else
+		for (size_t i = 0; i < list->n_models; i++)
+			model_text(list->models[i]);
+	for (size_t i = 0; i < list->n_models; i++)
+		if (list->models[i]->verdict[0] != '\0' &&
+		    strcmp(list->models[i]->verdict, "ok") != 0)
+			return ctl_fail(c, HV_E_WRONG,
+					"model %s does not verify: %s; remove it with "
+					"'harvestctl models remove %s'",
+					list->models[i]->name, list->models[i]->verdict,
+					list->models[i]->name);
+	return HV_OK;
+}
+
+static int ask(struct ctl *c, Hv__ModelsRequest *q, const uint8_t *file, size_t len)
+{
+	struct hv_reply reply;
+	int err = ctl_ask_with(c, IPC_MODELS, &q->base, file, len, IPC_MODELS_REPLY, &reply);
+
+	if (err != HV_OK)
+		return err;
+	err = show(c, (const Hv__ModelList *)reply.msg, q->verb);
+	hv_reply_free(&reply);
+	return err;
+}
+
+static int run(struct ctl *c)
+{
+	Hv__ModelsRequest q = HV__MODELS_REQUEST__INIT;
+	hv_autofree uint8_t *file = NULL;
+	const char *action;
+	size_t len = 0;
+	int err = action_take(c, actions, "models", &action);
+
+	if (err != HV_OK)
+		return err;
+	q.verb = ctl_text(action);
+	q.name = ctl_text(c->args.word[1]);
+	if (strcmp(action, "install") == 0) {
+		err = hv_file_read(c->args.word[1], MODEL_FILE_MAX_BYTES, &file, &len);
+		if (err != HV_OK)
+			return ctl_fail(c, err == HV_E_NOMEM ? err : HV_E_FORMAT,
+					"%s: cannot be read as a package: %s", c->args.word[1],
+					hv_err_text(err));
+		if (len == 0)
+			return ctl_fail(c, HV_E_FORMAT, "%s: it is empty", c->args.word[1]);
+	}
+	return ask(c, &q, file, len);
+}
+
+const struct verb verb_models = {
+	.name = "models",
+	.words = "[list|show|install|remove|verify]",
+	.about = "approximations: what is installed, certified for what",
+	.actions = actions,
+	.min_words = 0,
+	.max_words = 2,
+	.run = run,
+};
