@@ -145,7 +145,7 @@ static void acked(struct arq *a, uint16_t ack, uint64_t now_us)
 	a->eager_until_us = 0;
 	a->una = ack;
 	a->peer_window = (uint16_t)(a->peer_window > n ? a->peer_window - n : 0);
-	a->unanswered = 0;
+	a->backoff = a->unanswered = 0;
 	a->seg_credit += n;
 	if (a->seg_credit >= (uint32_t)CLEAN_SEGS * a->seg) {
 		seg_grow(a);
@@ -166,14 +166,17 @@ static void take_ack(struct arq *a, const struct frame *f, uint64_t now_us)
 		a->n.stale++;
 		return;
 	}
-	a->backoff = 0; /* it lives: a bad line needs patience less than another try */
+	if (!a->probing)
+		a->backoff = 0; /* it lives: a bad line needs another try, not patience */
 	if (f->ack != a->una)
 		acked(a, f->ack, now_us);
 	/* An edge never moves back: a smaller one is an old frame. */
-	if (window > a->peer_window)
+	if (window > a->peer_window) {
 		a->peer_window = window;
-	else if (a->probing)
+		a->backoff = 0;
+	} else if (a->probing) {
 		a->unanswered = 0; /* it lives, it just has no room */
+	}
 	if (f->kind == FRAME_NAK && a->una != a->nxt && now_us >= a->nak_after_us) {
 		go_back(a, now_us);
 		a->resend_at_us = 0;
