@@ -2,7 +2,8 @@
 #include <string.h>
 
 /* A report that lies about times must not be able to make sums wrap: longer is cut. */
-#define GAP_MAX_US UINT64_C(3600000000)
+#define GAP_MAX_US  UINT64_C(3600000000)
+#define BACK_MAX_US UINT64_C(1000000)
 
 void tracker_init(struct tracker *t)
 {
@@ -40,7 +41,11 @@ void tracker_activation(struct tracker *t, uint64_t start_us, uint32_t busy_us)
 		unsigned last = at(t, t->count - 1);
 		uint64_t since = start_us - t->ring[last].start_us;
 
-		if (start_us < t->ring[last].start_us || since < t->ring[last].busy_us)
+		/* Back in time: one of the two was a lie. The newer is no worse. */
+		if (start_us < t->ring[last].start_us &&
+		    t->ring[last].start_us - start_us > BACK_MAX_US)
+			t->count = 0;
+		else if (start_us < t->ring[last].start_us || since < t->ring[last].busy_us)
 			return;
 	}
 	t->ring[t->head].start_us = start_us;
