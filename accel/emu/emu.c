@@ -327,7 +327,7 @@ static bool memory_usable(struct cnn_emu *e, unsigned q, uint32_t addr)
 }
 
 /* Word of a data memory, or NULL. */
-static uint32_t *data_word(struct cnn_emu *e, unsigned q, uint32_t off)
+static const uint32_t *data_word(const struct cnn_emu *e, unsigned q, uint32_t off)
 {
 	if (off < OFF_DATA || off >= OFF_DATA + 4 * INSTANCE_BYTES)
 		return NULL;
@@ -353,11 +353,11 @@ static uint32_t *plain_register(struct cnn_emu *e, unsigned q, uint32_t off)
 
 static bool memory_write(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t value)
 {
-	uint32_t *word = data_word(e, q, off);
+	const uint32_t *word = data_word(e, q, off);
 	unsigned first = q * CNN_PER_QUADRANT;
 
 	if (word != NULL)
-		*word = value;
+		e->data[0][word - e->data[0]] = value;
 	else if (off >= OFF_BIAS && off < OFF_BIAS + 4 * CNN_BIAS_BYTES)
 		e->bias[q][(off - OFF_BIAS) / 4] = (int8_t)(value & 0xff);
 	else if (off >= OFF_KERNEL && off < OFF_KERNEL + CNN_PER_QUADRANT * BANK_BYTES)
@@ -372,7 +372,7 @@ static bool memory_write(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t v
 	return true;
 }
 
-static bool memory_read(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t *value)
+static bool memory_read(const struct cnn_emu *e, unsigned q, uint32_t off, uint32_t *value)
 {
 	const uint32_t *word = data_word(e, q, off);
 	unsigned first = q * CNN_PER_QUADRANT;
@@ -498,6 +498,23 @@ void cnn_emu_write8(struct cnn_emu *e, uint32_t addr, uint8_t value)
 	if (reachable(e, q, addr) && memory_usable(e, q, addr))
 		emu_kernel_write8(e, q * CNN_PER_QUADRANT + (off - OFF_KERNEL) / BANK_BYTES,
 				  (off - OFF_KERNEL) % BANK_BYTES, value);
+}
+
+uint32_t cnn_emu_peek32(const struct cnn_emu *e, uint32_t addr)
+{
+	unsigned q;
+	uint32_t off, value = 0;
+	const uint32_t *r;
+
+	if (addr % 4 != 0 || !locate(addr, &q, &off))
+		return addr == CNN_AON ? e->aon : 0;
+	if (off == 0)
+		return e->ctrl[q];
+	r = plain_register((struct cnn_emu *)(uintptr_t)e, q, off);
+	if (r != NULL)
+		return *r;
+	(void)memory_read(e, q, off, &value);
+	return value;
 }
 
 static uint32_t quadrant_read(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t addr)

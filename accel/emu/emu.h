@@ -18,6 +18,10 @@ void cnn_emu_write32(struct cnn_emu *e, uint32_t addr, uint32_t value);
 void cnn_emu_write8(struct cnn_emu *e, uint32_t addr, uint8_t value);
 uint32_t cnn_emu_read32(struct cnn_emu *e, uint32_t addr);
 
+/* A look at a register or memory word without the bus: no side effect, no misuse, also while
+ * running. 0 where nothing is. For testers. */
+uint32_t cnn_emu_peek32(const struct cnn_emu *e, uint32_t addr);
+
 /* A start was written and has neither been run nor stopped. While it is pending the machine
  * counts as running: memory writes are misuse. */
 bool cnn_emu_running(const struct cnn_emu *e);

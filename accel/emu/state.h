@@ -52,7 +52,7 @@ void emu_misuse(struct cnn_emu *e, const char *fmt, ...) __attribute__((format(p
 /* One region of a quadrant's address space, `off` from its start. */
 void emu_kernel_write32(struct cnn_emu *e, unsigned processor, uint32_t off, uint32_t value);
 void emu_kernel_write8(struct cnn_emu *e, unsigned processor, uint32_t off, uint8_t value);
-uint32_t emu_kernel_read32(struct cnn_emu *e, unsigned processor, uint32_t off);
+uint32_t emu_kernel_read32(const struct cnn_emu *e, unsigned processor, uint32_t off);
 
 /* Run layers of a pending start; emu_run_cycles() needs no memories, only registers. */
 void emu_run(struct cnn_emu *e, unsigned first, unsigned last);
