@@ -18,8 +18,9 @@ libhvpackage_la_SOURCES = \
 libhvpackage_la_LIBADD = libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
 
 bin_PROGRAMS += harvest-model
-harvest_model_SOURCES = accel/cli/main.c accel/cli/cli.h
-harvest_model_LDADD = libhvsteps.la libhvutil.la
+harvest_model_SOURCES = accel/cli/main.c accel/cli/cli.h \
+	accel/cli/check.c accel/cli/emulate.c
+harvest_model_LDADD = libhvaccel.la libhvsteps.la libhvutil.la
 
 # the network library: description, reference, compiler, emulator, cost
 noinst_LTLIBRARIES += libhvaccel.la
@@ -31,8 +32,10 @@ libhvaccel_la_SOURCES = \
 	accel/emu/emu.h accel/emu/state.h accel/emu/layer.h accel/emu/emu.c \
 	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c \
 	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \
-	accel/slotimg/build.h accel/slotimg/build.c
+	accel/slotimg/build.h accel/slotimg/build.c \
+	accel/kat/kat.h accel/kat/parser.h accel/kat/fields.c accel/kat/records.c \
+	accel/kat/parse.c accel/kat/check.c
 # the sums of products are worth vectors even in an -O2 build
-libhvaccel_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS)
-libhvaccel_la_LIBADD = libhvsteps.la libhvutil.la
+libhvaccel_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS) $(ZLIB_CFLAGS)
+libhvaccel_la_LIBADD = libhvsteps.la libhvutil.la $(ZLIB_LIBS)
 VECTOR_CFLAGS = -ftree-vectorize -fvect-cost-model=dynamic

@@ -49,6 +49,7 @@ int cli_cost(const struct cli *c);
 int cli_bound(const struct cli *c);
 int cli_dump(const struct cli *c);
 int cli_check(const struct cli *c);
+int cli_emulate(const struct cli *c);
 
 /* "harvest-model: VERB: sentence" on stderr; returns the exit code for err (HV_E_*). */
 __attribute__((format(printf, 3, 4))) int cli_fail(const struct cli *c, int err, const char *fmt,

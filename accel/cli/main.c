@@ -24,7 +24,7 @@ static const struct {
 	[CLI_SAMPLES]  = { "--samples",  "N",     "records of the statistical certificate" },
 	[CLI_LINK_BPS] = { "--link-bps", "N",     "line rate of the link, bits per second" },
 	[CLI_BESIDE]   = { "--beside",   "FILE",  "package that is already resident" },
-	[CLI_DUMP]     = { "--dump",     NULL,    "print what was computed" },
+	[CLI_DUMP]     = { "--dump",     NULL,    "print address and value of every expected word" },
 };
 
 /* The table is the manual: --help is printed from it. */
@@ -34,6 +34,11 @@ static const struct verb {
 	unsigned options; /* beside --json */
 	int (*run)(const struct cli *c);
 } verbs[] = {
+	{ "check", "KAT...",
+	  "compare known-answer tests with reference, emulator, compiler and cycle model",
+	  1, 4096, 0, cli_check },
+	{ "emulate", "KAT", "run the register writes of a known-answer test on the emulator",
+	  1, 1, BIT(CLI_DUMP), cli_emulate },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL },
 };
 /* clang-format on */

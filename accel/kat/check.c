@@ -226,13 +226,28 @@ static bool same_registers(const struct cnn_emu *a, const struct cnn_emu *b, uns
 	return true;
 }
 
+/* How kernels were loaded is the file's choice. */
+static bool same_control(const struct cnn_emu *a, const struct cnn_emu *b, unsigned q,
+			 uint64_t *compared, char *why)
+{
+	uint32_t addr = CNN_CTRL + q * CNN_QUADRANT_STRIDE;
+	uint32_t ours = cnn_emu_peek32(a, addr) & ~CNN_CTRL_MEXPRESS;
+	uint32_t want = cnn_emu_peek32(b, addr) & ~CNN_CTRL_MEXPRESS;
+
+	++*compared;
+	return ours == want ||
+	       differ(why, KAT_WHAT_CAP, "control of quadrant %u is %08x instead of %08x", q,
+		      (unsigned)ours, (unsigned)want);
+}
+
 static bool same_machine(const struct cnn_emu *a, const struct cnn_emu *b, uint64_t *compared,
 			 char *why)
 {
 	bool same = true;
 
 	for (unsigned q = 0; same && q < CNN_QUADRANTS; q++)
-		same = same_range(a, b, "control", CNN_CTRL + q * CNN_QUADRANT_STRIDE, 3, compared,
+		same = same_control(a, b, q, compared, why) &&
+		       same_range(a, b, "control", CNN_SRAM + q * CNN_QUADRANT_STRIDE, 2, compared,
 				  why) &&
 		       same_registers(a, b, q, compared, why) &&
 		       same_range(a, b, "bias", cnn_bias_addr(q, 0), CNN_BIAS_BYTES, compared, why);
