@@ -26,3 +26,25 @@ tests_unit_test_arq_life_LDADD = libhvlink.la libhvutil.la $(CHECK_LIBS)
 tests_prop_test_arq_SOURCES = tests/prop/test_arq.c tests/lib/arq_world.c tests/lib/arq_world.h
 tests_prop_test_arq_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_arq_LDADD = libhvlink.la libhvutil.la $(CHECK_LIBS)
+
+# The shared driver of all fuzz targets; link it first.
+check_LTLIBRARIES += libhvfuzz.la
+libhvfuzz_la_SOURCES = tests/fuzz/driver.c
+libhvfuzz_la_CPPFLAGS = $(AM_CPPFLAGS) -DABS_SRCDIR='"$(abs_top_srcdir)"'
+libhvfuzz_la_LIBADD = libhvutil.la
+
+proto_fuzz = tests/fuzz/fuzz_frame_rx tests/fuzz/fuzz_linkmsg tests/fuzz/fuzz_arq_input \
+	tests/fuzz/fuzz_ipc
+check_PROGRAMS += $(proto_fuzz)
+TESTS += $(proto_fuzz)
+EXTRA_DIST += tests/fuzz/corpus/frame_rx tests/fuzz/corpus/linkmsg tests/fuzz/corpus/arq_input \
+	tests/fuzz/corpus/ipc
+CLEANFILES += fuzz_frame_rx.crash fuzz_linkmsg.crash fuzz_arq_input.crash fuzz_ipc.crash
+tests_fuzz_fuzz_frame_rx_SOURCES = tests/fuzz/fuzz_frame_rx.c
+tests_fuzz_fuzz_frame_rx_LDADD = libhvfuzz.la libhvlink.la
+tests_fuzz_fuzz_linkmsg_SOURCES = tests/fuzz/fuzz_linkmsg.c
+tests_fuzz_fuzz_linkmsg_LDADD = libhvfuzz.la libhvlink.la
+tests_fuzz_fuzz_arq_input_SOURCES = tests/fuzz/fuzz_arq_input.c
+tests_fuzz_fuzz_arq_input_LDADD = libhvfuzz.la libhvlink.la
+tests_fuzz_fuzz_ipc_SOURCES = tests/fuzz/fuzz_ipc.c tests/lib/ipc_types.h
+tests_fuzz_fuzz_ipc_LDADD = libhvfuzz.la libhvproto.la
