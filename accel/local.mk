@@ -18,9 +18,12 @@ libhvpackage_la_SOURCES = \
 libhvpackage_la_LIBADD = libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
 
 bin_PROGRAMS += harvest-model
-harvest_model_SOURCES = accel/cli/main.c accel/cli/cli.h \
-	accel/cli/check.c accel/cli/emulate.c
-harvest_model_LDADD = libhvaccel.la libhvsteps.la libhvutil.la
+harvest_model_SOURCES = \
+	accel/cli/main.c accel/cli/cli.h accel/cli/open.c accel/cli/open.h \
+	accel/cli/npy.c accel/cli/npy.h accel/cli/build.c accel/cli/run.c accel/cli/cost.c \
+	accel/cli/bound.c accel/cli/dump.c \
+	accel/cli/check.c accel/cli/check_package.c accel/cli/emulate.c
+harvest_model_LDADD = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
 
 # the network library: description, reference, compiler, emulator, cost
 noinst_LTLIBRARIES += libhvaccel.la

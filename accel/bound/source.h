@@ -23,6 +23,7 @@ enum {
 	BOUND_BATCH_RECORDS = 16,
 	BOUND_SAMPLES_MIN = 8 * BOUND_BATCH_RECORDS,
 	BOUND_SAMPLES_MAX = 1 << 20,
+	BOUND_TEST_STREAM = 3,
 };
 
 /* The whole certificate, see docs/quality.md. HV_E_NOMEM; HV_E_INVAL: metric is none that a

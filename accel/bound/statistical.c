@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { TEST_STREAM = 3 };
 static const double no_error_db = 200; /* stands for an SNR without end */
 
 /* What quiet records may cost the certificate, dB: the first when that admits records of a
@@ -110,7 +109,7 @@ static int batch(const struct package *p, const struct bound_source *src, struct
 	int r;
 
 	for (unsigned i = 0; i < BOUND_BATCH_RECORDS; i++)
-		src->sample(src->ctx, TEST_STREAM, b->t.records + i, b->in + in_bytes * i);
+		src->sample(src->ctx, BOUND_TEST_STREAM, b->t.records + i, b->in + in_bytes * i);
 	r = package_run(p, b->in, b->out, BOUND_BATCH_RECORDS);
 	if (r < 0)
 		return r;

@@ -235,6 +235,7 @@ static int build(const struct plan *plan, struct package *p, char *why, size_t c
 	snprintf(p->recipe, sizeof(p->recipe), "linear: %s; scales searched; test stream of %llu",
 		 plan->rung->text, (unsigned long long)plan->samples);
 	snprintf(p->tool_version, sizeof(p->tool_version), "%s", PACKAGE_VERSION);
+	p->seed = BOUND_TEST_STREAM;
 	r = assemble(plan, p, why, cap);
 	/* package_check() speaks of files; here a bad part is a wrong request. */
 	return r == HV_E_FORMAT ? HV_E_INVAL : r;

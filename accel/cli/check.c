@@ -1,5 +1,6 @@
-/* harvest-model check KAT...: everything a known-answer test can say, file by file. */
-#include "accel/cli/cli.h"
+/* harvest-model check FILE...: packages by their own vectors; of known-answer tests everything
+ * they can say. The content of a file tells which it is. */
+#include "accel/cli/open.h"
 #include "accel/kat/kat.h"
 #include "util/json_out.h"
 #include "util/own.h"
@@ -81,7 +82,8 @@ int cli_check(const struct cli *c)
 		hv_json_array(&j, "files");
 	}
 	for (int i = 0; i < c->argc; i++)
-		code = worse(code, check_file(c, c->argv[i], json ? &j : NULL, &passed));
+		code = worse(code, (cli_is_package(c->argv[i]) ? cli_check_package : check_file)(
+					   c, c->argv[i], json ? &j : NULL, &passed));
 	if (json) {
 		hv_json_end_array(&j);
 		hv_json_u64(&j, "passed", passed);

@@ -34,8 +34,20 @@ static const struct verb {
 	unsigned options; /* beside --json */
 	int (*run)(const struct cli *c);
 } verbs[] = {
-	{ "check", "KAT...",
-	  "compare known-answer tests with reference, emulator, compiler and cycle model",
+	{ "build", "{--task NAME | --matrix FILE.npy --name NAME} [--level N] [--samples N] -o FILE.hvm",
+	  "make and certify the package of a linear task or of a matrix", 0, 0,
+	  BIT(CLI_TASK) | BIT(CLI_MATRIX) | BIT(CLI_NAME) | BIT(CLI_LEVEL) | BIT(CLI_SAMPLES) |
+	  BIT(CLI_OUT), cli_build },
+	{ "run", "PACKAGE --in FILE -o FILE",
+	  "answer records as the accelerator would", 1, 1, BIT(CLI_IN) | BIT(CLI_OUT), cli_run },
+	{ "cost", "PACKAGE [--link-bps N]",
+	  "modelled cycles, bus accesses, link time and energy", 1, 1, BIT(CLI_LINK_BPS), cli_cost },
+	{ "bound", "PACKAGE",
+	  "worst-case and certified error, and the domain", 1, 1, 0, cli_bound },
+	{ "dump", "PACKAGE",
+	  "everything a package says about itself", 1, 1, 0, cli_dump },
+	{ "check", "FILE...",
+	  "prove packages by their known answers; known-answer tests in every way they allow",
 	  1, 4096, 0, cli_check },
 	{ "emulate", "KAT", "run the register writes of a known-answer test on the emulator",
 	  1, 1, BIT(CLI_DUMP), cli_emulate },

@@ -1,0 +1,196 @@
+#include "accel/cli/open.h"
+#include "tasks/metric.h"
+#include "util/json_out.h"
+#include <stdio.h>
+
+static const char *op_text(enum cnn_op op)
+{
+	return op == CNN_OP_LINEAR ? "linear" : "?";
+}
+
+static const char *act_text(enum cnn_act act)
+{
+	return act == CNN_ACT_RELU ? "relu" : act == CNN_ACT_ABS ? "abs" : "none";
+}
+
+static const char *input_text(const struct cnn_steps *s)
+{
+	return s->input == CNN_IN_SPLIT ? "split" : "round";
+}
+
+static const char *finish_text(const struct cnn_steps *s)
+{
+	return s->finish == CNN_OUT_DFT ? "dft" : "rows";
+}
+
+static void json_net(struct hv_json *j, const struct cnn_net *net)
+{
+	hv_json_object(j, "network");
+	hv_json_u64(j, "channels", net->channels);
+	hv_json_u64(j, "height", net->height);
+	hv_json_u64(j, "width", net->width);
+	hv_json_array(j, "layers");
+	for (unsigned i = 0; i < net->layers; i++) {
+		const struct cnn_layer *l = &net->layer[i];
+
+		hv_json_object(j, NULL);
+		hv_json_str(j, "op", op_text(l->op));
+		hv_json_i64(j, "from", l->from);
+		hv_json_u64(j, "in_channels", l->in_channels);
+		hv_json_u64(j, "out_channels", l->out_channels);
+		hv_json_u64(j, "weight_bits", l->weight_bits);
+		hv_json_u64(j, "out_bits", l->out_bits);
+		hv_json_i64(j, "shift", l->shift);
+		hv_json_str(j, "act", act_text(l->act));
+		hv_json_bool(j, "flatten", l->flatten);
+		hv_json_bool(j, "bias", l->bias != NULL);
+		hv_json_bool(j, "output", l->is_output);
+		hv_json_u64(j, "weights", cnn_layer_weights(l));
+		hv_json_end_object(j);
+	}
+	hv_json_end_array(j);
+	hv_json_end_object(j);
+}
+
+static void json_steps(struct hv_json *j, const struct cnn_steps *s)
+{
+	hv_json_object(j, "steps");
+	hv_json_str(j, "input", input_text(s));
+	hv_json_str(j, "finish", finish_text(s));
+	hv_json_u64(j, "components", s->components);
+	hv_json_u64(j, "positions", cnn_steps_positions(s));
+	hv_json_u64(j, "channels", s->channels);
+	hv_json_u64(j, "rows", s->rows);
+	hv_json_u64(j, "out_bits", s->out_bits);
+	hv_json_u64(j, "shift", s->shift);
+	hv_json_bool(j, "mul_per_row", s->mul_per_row);
+	hv_json_array(j, "scale");
+	for (unsigned i = 0; i < s->sets; i++)
+		hv_json_i64(j, NULL, s->scale[i]);
+	hv_json_end_array(j);
+	hv_json_u64(j, "record_in_bytes", cnn_steps_in_bytes(s));
+	hv_json_u64(j, "record_out_bytes", cnn_steps_out_bytes(s));
+	hv_json_end_object(j);
+}
+
+static void json_cert(struct hv_json *j, const struct package_cert *k)
+{
+	hv_json_object(j, "certificate");
+	hv_json_str(j, "metric", hv_metric_text(k->metric));
+	hv_json_f64(j, "certified", k->certified);
+	hv_json_f64(j, "median", k->median);
+	hv_json_f64(j, "worst", k->worst);
+	hv_json_u64(j, "samples", k->samples);
+	hv_json_f64(j, "confidence", k->confidence);
+	hv_json_str(j, "method", k->method);
+	hv_json_f64(j, "max_abs", k->max_abs);
+	hv_json_object(j, "domain");
+	hv_json_i64(j, "in_min", k->in_min);
+	hv_json_i64(j, "in_max", k->in_max);
+	hv_json_f64(j, "in_min_rms", k->in_min_rms);
+	hv_json_end_object(j);
+	hv_json_end_object(j);
+}
+
+static void print_json(const struct package *p, const char *hex)
+{
+	struct hv_json j = hv_json_begin(stdout);
+
+	hv_json_object(&j, NULL);
+	hv_json_str(&j, "name", p->name);
+	hv_json_str(&j, "task", p->task);
+	hv_json_u64(&j, "task_version", p->task_version);
+	hv_json_str(&j, "accelerator", "max78000");
+	hv_json_u64(&j, "level", p->level);
+	hv_json_str(&j, "hash", hex);
+	json_net(&j, &p->net);
+	json_steps(&j, &p->steps);
+	json_cert(&j, &p->cert);
+	hv_json_object(&j, "cost");
+	hv_json_bool(&j, "modelled", true);
+	hv_json_u64(&j, "fixed_cycles", p->fixed_cycles);
+	hv_json_u64(&j, "record_cycles", p->record_cycles);
+	hv_json_f64(&j, "record_energy_uj", p->record_energy_uj);
+	hv_json_end_object(&j);
+	hv_json_object(&j, "provenance");
+	hv_json_str(&j, "recipe", p->recipe);
+	hv_json_u64(&j, "seed", p->seed);
+	hv_json_str(&j, "tool_version", p->tool_version);
+	hv_json_end_object(&j);
+	hv_json_u64(&j, "known_answers", p->n_kats);
+	hv_json_end_object(&j);
+	hv_json_finish(&j);
+}
+
+static void text_net(const struct cnn_net *net)
+{
+	printf("network      input of %u channels, %u by %u\n", net->channels, net->height,
+	       net->width);
+	for (unsigned i = 0; i < net->layers; i++) {
+		const struct cnn_layer *l = &net->layer[i];
+		char from[24] = "input";
+
+		if (l->from >= 0)
+			snprintf(from, sizeof(from), "layer %d", l->from);
+		printf("  layer %-2u   %s from %s, %u to %u channels, %u-bit weights, %u-bit "
+		       "%s%s%s\n",
+		       i, op_text(l->op), from, l->in_channels, l->out_channels, l->weight_bits,
+		       l->out_bits, l->is_output ? "output" : "result",
+		       l->bias != NULL ? ", bias" : "", l->flatten ? ", flattened" : "");
+	}
+}
+
+static void text_steps(const struct cnn_steps *s)
+{
+	printf("steps        int16 %s into %u positions of %u channels; %u rows as %s",
+	       s->input == CNN_IN_SPLIT ? "split in bytes" : "rounded to 8 bits",
+	       cnn_steps_positions(s), s->channels, s->rows, finish_text(s));
+	printf("; set scales %d", (int)s->scale[0]);
+	for (unsigned i = 1; i < s->sets; i++)
+		printf(" and %d", (int)s->scale[i]);
+	printf("; multiplied%s, shifted by %u, to int%u\n", s->mul_per_row ? " row by row" : "",
+	       s->shift, s->out_bits);
+	printf("record       %u bytes in, %u bytes out\n", cnn_steps_in_bytes(s),
+	       cnn_steps_out_bytes(s));
+}
+
+static void text_cert(const struct package_cert *k)
+{
+	const char *unit = cli_unit(k->metric);
+
+	printf("certificate  %s %.2f%s (%s, %llu samples, confidence %g); one record: median "
+	       "%.2f%s, worst %.2f%s; no element off by more than %g\n",
+	       hv_metric_text(k->metric), k->certified, unit, k->method,
+	       (unsigned long long)k->samples, k->confidence, k->median, unit, k->worst, unit,
+	       k->max_abs);
+	printf("domain       samples %d to %d, rms over a job at least %.1f\n", (int)k->in_min,
+	       (int)k->in_max, k->in_min_rms);
+}
+
+int cli_dump(const struct cli *c)
+{
+	struct package *p = NULL;
+	char hex[65];
+	int r = cli_open(c, c->argv[0], &p);
+
+	if (r != CLI_DONE)
+		return r;
+	cli_hex(p->hash, hex);
+	if (cli_has(c, CLI_JSON)) {
+		print_json(p, hex);
+	} else {
+		printf("package      %s, task %s version %u, level %u, for max78000\n", p->name,
+		       p->task, p->task_version, p->level);
+		printf("hash         %s\n", hex);
+		text_net(&p->net);
+		text_steps(&p->steps);
+		text_cert(&p->cert);
+		printf("cost         %u cycles a run and %u a record, %.3f uJ a record "
+		       "(modelled)\n",
+		       p->fixed_cycles, p->record_cycles, p->record_energy_uj);
+		printf("provenance   %s; seed %llu; tool version %s; %u known-answer vectors\n",
+		       p->recipe, (unsigned long long)p->seed, p->tool_version, p->n_kats);
+	}
+	package_free(p);
+	return CLI_DONE;
+}

@@ -1,0 +1,122 @@
+#include "accel/cli/npy.h"
+#include "accel/cli/open.h"
+#include "util/json_out.h"
+#include "util/own.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Records of the file at path, borrowed from *bytes, which is returned owned. An exit code. */
+static int records_read(const struct cli *c, const struct package *p, const char *path,
+			uint8_t **bytes, const uint8_t **data, size_t *records)
+{
+	size_t len, record = cnn_steps_in_bytes(&p->steps);
+	struct npy a;
+	char why[300];
+	int r = hv_file_read(path, NPY_MAX_BYTES, bytes, &len);
+
+	if (r < 0)
+		return cli_fail(c, r, "%s cannot be read: %s", path, hv_err_text(r));
+	*data = *bytes;
+	if (cli_ends_with(path, ".npy")) {
+		r = npy_parse(*bytes, len, &a, why, sizeof(why));
+		if (r < 0)
+			return cli_fail(c, r, "%s: %s", path, why);
+		if (a.kind != 'i' || a.item_bytes != 2)
+			return cli_fail(c, HV_E_FORMAT,
+					"%s: elements are %c%u, package %s takes int16 (i2)", path,
+					a.kind, a.item_bytes, p->name);
+		*data = a.data;
+		len = 2 * a.items;
+	}
+	if (len == 0 || len % record != 0)
+		return cli_fail(c, HV_E_FORMAT,
+				"%s: %zu bytes of samples are no whole number of records of %zu "
+				"bytes",
+				path, len, record);
+	*records = len / record;
+	return CLI_DONE;
+}
+
+static int records_write(const struct cli *c, const struct package *p, const char *path,
+			 const uint8_t *out, size_t records)
+{
+	const struct cnn_steps *s = &p->steps;
+	hv_autofree uint8_t *file = NULL;
+	size_t len = records * cnn_steps_out_bytes(s);
+	struct npy a = { .kind = 'i',
+			 .item_bytes = s->out_bits / 8u,
+			 .ndim = s->components > 1 ? 3 : 2,
+			 .shape = { records, s->rows, s->components },
+			 .items = len / (s->out_bits / 8u),
+			 .data = out };
+	int r = HV_OK;
+
+	if (strcmp(path, "-") == 0)
+		return fwrite(out, 1, len, stdout) == len
+			       ? CLI_DONE
+			       : cli_fail(c, HV_E_IO, "standard output cannot be written");
+	if (cli_ends_with(path, ".npy")) {
+		r = npy_encode(&a, &file, &len);
+		out = file;
+	}
+	if (r == HV_OK)
+		r = hv_file_write(path, out, len);
+	return r < 0 ? cli_fail(c, r == HV_E_NOENT ? HV_E_IO : r, "%s cannot be written: %s", path,
+				hv_err_text(r))
+		     : CLI_DONE;
+}
+
+static void say(const struct cli *c, const struct package *p, size_t records)
+{
+	if (strcmp(c->opt[CLI_OUT], "-") == 0)
+		return;
+	if (cli_has(c, CLI_JSON)) {
+		struct hv_json j = hv_json_begin(stdout);
+
+		hv_json_object(&j, NULL);
+		hv_json_str(&j, "name", p->name);
+		hv_json_str(&j, "task", p->task);
+		hv_json_u64(&j, "records", records);
+		hv_json_str(&j, "out", c->opt[CLI_OUT]);
+		hv_json_end_object(&j);
+		hv_json_finish(&j);
+		return;
+	}
+	printf("%s: %zu records through %s\n", c->opt[CLI_OUT], records, p->name);
+}
+
+static int run_package(const struct cli *c, const struct package *p)
+{
+	hv_autofree uint8_t *bytes = NULL, *out = NULL;
+	const uint8_t *in = NULL;
+	size_t records = 0;
+	int r = records_read(c, p, c->opt[CLI_IN], &bytes, &in, &records);
+
+	if (r != CLI_DONE)
+		return r;
+	out = malloc(records * cnn_steps_out_bytes(&p->steps));
+	if (out == NULL)
+		return cli_fail(c, HV_E_NOMEM, "out of memory for %zu records", records);
+	r = package_run(p, in, out, records);
+	if (r < 0)
+		return cli_fail(c, r, "%s: %s", p->name, hv_err_text(r));
+	r = records_write(c, p, c->opt[CLI_OUT], out, records);
+	if (r == CLI_DONE)
+		say(c, p, records);
+	return r;
+}
+
+int cli_run(const struct cli *c)
+{
+	struct package *p = NULL;
+	int r;
+
+	if (!cli_has(c, CLI_IN) || !cli_has(c, CLI_OUT))
+		return cli_fail(c, HV_E_INVAL,
+				"--in FILE and -o FILE are needed: what goes in and where it goes");
+	r = cli_open(c, c->argv[0], &p);
+	if (r == CLI_DONE)
+		r = run_package(c, p);
+	package_free(p);
+	return r;
+}
