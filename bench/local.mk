@@ -1,11 +1,17 @@
 # bench: one program per claim; floors and peers are measured in the same run. Not part of
 # `make all`: scripts/bench builds (make bench-programs) and runs them.
-EXTRA_PROGRAMS = bench/kernels
+EXTRA_PROGRAMS = bench/kernels bench/ipc
 CLEANFILES += $(EXTRA_PROGRAMS)
+dist_noinst_SCRIPTS += scripts/bench
 
 bench_kernels_SOURCES = bench/kernels.c bench/stats.c bench/stats.h
 bench_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(FFTW_CFLAGS)
 bench_kernels_LDADD = libhvkernels.la libhvtasks.la $(FFTW_LIBS) -lm
+
+bench_ipc_SOURCES = bench/ipc.c bench/floor.c bench/floor.h bench/daemon.c bench/daemon.h \
+	bench/stats.c bench/stats.h
+bench_ipc_LDADD = $(hvclient_libs) libhvkernels.la libhvtasks.la $(PROTOBUF_C_LIBS) \
+	$(FFTW_LIBS) -lm
 
 bench-programs: $(EXTRA_PROGRAMS)
 .PHONY: bench-programs

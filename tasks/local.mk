@@ -15,3 +15,4 @@ libhvkernels_la_LIBADD = libhvtasks.la $(FFTW_LIBS) -lm
 
 # <harvest/task.h>: the plug-in header sits beside the client's <harvest/harvest.h>
 pkginclude_HEADERS += tasks/task.h
+EXTRA_DIST += docs/concepts/tasks.md
