@@ -1,9 +1,12 @@
 # tests of daemon/{board,link,models,quality}
 if HAVE_CHECK
-boards_tests = tests/unit/test_board_fsm tests/unit/test_tracker
+boards_tests = tests/unit/test_board_fsm tests/unit/test_tracker tests/prop/test_boards
 check_PROGRAMS += $(boards_tests)
 TESTS += $(boards_tests)
 endif
+
+boards_libs = libhvboards.la libhvlog.la libhvpackage.la libhvaccel.la libhvtasks.la \
+	libhvharvestpb.la libhvlink.la libhvutil.la $(UV_LIBS)
 
 tests_unit_test_board_fsm_SOURCES = tests/unit/test_board_fsm.c
 tests_unit_test_board_fsm_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -11,3 +14,7 @@ tests_unit_test_board_fsm_LDADD = libhvboards.la $(CHECK_LIBS)
 tests_unit_test_tracker_SOURCES = tests/unit/test_tracker.c
 tests_unit_test_tracker_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tracker_LDADD = libhvboards.la libhvutil.la $(CHECK_LIBS) -lm
+tests_prop_test_boards_SOURCES = tests/prop/test_boards.c \
+	tests/lib/board_world.c tests/lib/board_world.h
+tests_prop_test_boards_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_boards_LDADD = libhvagent.la $(boards_libs) $(CHECK_LIBS) -lm

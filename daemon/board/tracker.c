@@ -4,6 +4,7 @@
 /* A report that lies about times must not be able to make sums wrap: longer is cut. */
 #define GAP_MAX_US  UINT64_C(3600000000)
 #define BACK_MAX_US UINT64_C(1000000)
+#define STALE_US    1e6
 
 void tracker_init(struct tracker *t)
 {
@@ -93,11 +94,11 @@ double tracker_primary_share(const struct tracker *t, uint64_t now_us)
 	for (unsigned i = 0; i + 1 < t->count; i++)
 		busy += t->ring[at(t, i)].busy_us;
 	span = (double)(t->ring[last].start_us - t->ring[at(t, 0)].start_us);
-	/* The last one is not over before its period is: count it only once it is stale. */
+	/* Reports come a few a second; silence beyond that and some periods is idle time. */
 	if (now_us > t->ring[last].start_us) {
 		double open = (double)(now_us - t->ring[last].start_us);
 
-		if (t->count == 1 || open > 4 * span / (t->count - 1)) {
+		if (t->count == 1 || open > STALE_US + 4 * span / (t->count - 1)) {
 			busy += t->ring[last].busy_us;
 			span += open;
 		}
