@@ -1,10 +1,16 @@
 # tests of accel
 
 # steps, build, bound, package, cli
+package_tests = tests/unit/test_steps tests/prop/test_package_emulator
+package_libs = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_steps
-TESTS += tests/unit/test_steps
-tests_unit_test_steps_SOURCES = tests/unit/test_steps.c
-tests_unit_test_steps_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_steps_LDADD = libhvsteps.la libhvutil.la $(CHECK_LIBS)
+check_PROGRAMS += $(package_tests)
+TESTS += $(package_tests)
 endif
+tests_unit_test_steps_SOURCES = tests/unit/test_steps.c
+tests_unit_test_steps_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_steps_LDADD = libhvsteps.la libhvutil.la $(CHECK_LIBS)
+tests_prop_test_package_emulator_SOURCES = tests/prop/test_package_emulator.c \
+	tests/lib/slot_run.c tests/lib/slot_run.h
+tests_prop_test_package_emulator_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_package_emulator_LDADD = $(package_libs) $(CHECK_LIBS)
