@@ -48,3 +48,9 @@ tests_fuzz_fuzz_arq_input_SOURCES = tests/fuzz/fuzz_arq_input.c
 tests_fuzz_fuzz_arq_input_LDADD = libhvfuzz.la libhvlink.la
 tests_fuzz_fuzz_ipc_SOURCES = tests/fuzz/fuzz_ipc.c tests/lib/ipc_types.h
 tests_fuzz_fuzz_ipc_LDADD = libhvfuzz.la libhvproto.la
+
+# Checks of the tree itself.
+tree_checks = build-aux/check-includes build-aux/check-headers build-aux/check-style
+dist_check_SCRIPTS += $(tree_checks)
+TESTS += $(tree_checks)
+EXTRA_DIST += build-aux/layers

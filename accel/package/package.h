@@ -19,7 +19,7 @@ struct package_cert {
 	double max_abs;              /* closed form: no element of any record in the domain is
 					further from the definition, output units */
 	int32_t in_min, in_max;      /* domain: range of every input element */
-	double in_min_rms;           /* domain: rms over a job's records, input units; 0: no limit */
+	double in_min_rms;           /* domain: rms over a job's records, input units; 0: none */
 };
 
 struct package_kat {

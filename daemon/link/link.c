@@ -158,8 +158,9 @@ static void take_frame(struct link *l, const uint8_t *bytes, size_t n, uint64_t 
 	if ((events & 1u << ARQ_EV_RESET) != 0)
 		down(l, "the board restarted", now_us);
 	if ((events & 1u << ARQ_EV_VERSION) != 0)
-		down(l, "the board speaks another version of the link frames: update its firmware "
-			"or this daemon",
+		down(l,
+		     "the board speaks another version of the link frames: update its firmware "
+		     "or this daemon",
 		     now_us);
 	if ((events & 1u << ARQ_EV_UP) != 0 && !l->closed && l->ev != NULL)
 		l->ev->on_up(l->ctx, now_us);

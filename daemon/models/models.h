@@ -19,7 +19,8 @@ struct model {
 };
 
 /* Load every *.hvm of the colon-separated directories, of the directories directly in them and
- * of state_dir (missing ones are fine). A bad file is logged with its reason and skipped; the same content twice counts once.
+ * of state_dir (missing ones are fine). A bad file is logged with its reason and skipped; the
+ * same content twice counts once.
  * state_dir: where models_install() writes; it is made when needed; NULL: nothing can be
  * installed. */
 HV_NODISCARD int models_new(const char *dirs, const char *state_dir, struct models **m);

@@ -1,7 +1,7 @@
 /* Runs a fuzz target without a fuzzer: every file of its corpus, then mutations of them with
  * a fixed seed, so that `make check` with any compiler looks at hostile input every time.
  *
- *   fuzz_x                     corpus $HARVEST_FUZZ_CORPUS/x, else tests/fuzz/corpus/x of the source
+ *   fuzz_x                     corpus $HARVEST_FUZZ_CORPUS/x, else tests/fuzz/corpus/x
  *   fuzz_x DIR|FILE...         these instead; with files only, nothing is mutated (to reproduce)
  *   HARVEST_FUZZ_ROUNDS=n      exactly n mutations; else as many as fit into about a second
  *   HARVEST_FUZZ_SEED=n        another stream of mutations

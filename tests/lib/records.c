@@ -39,7 +39,8 @@ static int measure(const struct harvest_task *t, const char *in_path, const char
 	struct hv_metric all = hv_metric_begin(HARVEST_SNR_DB);
 	double worst = INFINITY;
 
-	if (ref == NULL || got == NULL || hv_file_read(in_path, FILE_MAX_BYTES, &in, &il) != HV_OK ||
+	if (ref == NULL || got == NULL ||
+	    hv_file_read(in_path, FILE_MAX_BYTES, &in, &il) != HV_OK ||
 	    hv_file_read(out_path, FILE_MAX_BYTES, &out, &ol) != HV_OK) {
 		fprintf(stderr, "records: cannot read %s or %s\n", in_path, out_path);
 		return 1;

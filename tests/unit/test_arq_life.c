@@ -157,7 +157,7 @@ START_TEST(a_life_ended_here_is_ended_there)
 }
 END_TEST
 
-START_TEST(a_full_receiver_stops_the_sender_and_reading_lets_it_go_on_even_if_that_word_is_lost)
+START_TEST(a_full_receiver_stops_the_sender_and_reading_lets_it_go_on_though_that_word_be_lost)
 {
 	uint8_t msg[2046] = { 0 };
 	uint64_t asked;
@@ -330,7 +330,7 @@ static Suite *life_suite(void)
 	tcase_add_test(tc, a_life_ended_here_is_ended_there);
 	tcase_add_loop_test(
 		tc,
-		a_full_receiver_stops_the_sender_and_reading_lets_it_go_on_even_if_that_word_is_lost,
+		a_full_receiver_stops_the_sender_and_reading_lets_it_go_on_though_that_word_be_lost,
 		0, 2);
 	tcase_add_test(tc, a_silent_peer_makes_the_sender_stuck_and_resends_slow_down);
 	tcase_add_test(tc, a_gap_is_told_at_once_and_mended_without_waiting_for_the_timeout);
