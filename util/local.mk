@@ -6,6 +6,6 @@ libhvfs_la_SOURCES = \
 	util/fs/sha256.c util/fs/sha256.h
 
 libhvutil_la_SOURCES = \
-	util/own.c util/own.h util/rng.c util/rng.h util/clock.h \
+	util/own.c util/own.h util/rng.c util/rng.h util/clock.h util/arena.h \
 	util/json_out.c util/json_out.h
 libhvutil_la_LIBADD = libhvfs.la -lm

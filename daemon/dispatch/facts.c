@@ -1,0 +1,225 @@
+#include "daemon/dispatch/inside.h"
+#include "tasks/catalog.h"
+#include "tasks/metric.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MODELS_OF_TASK_MAX = 8, NAME_TRIES = 4 };
+
+/* Names of models are looked up for every candidate of every job: remember which is which. A
+ * freed model's address may come back with another name, so the text is compared. */
+static uint16_t model_name(struct dispatch *d, const struct model *m)
+{
+	size_t at = ((uintptr_t)m >> 6) % (sizeof(d->names) / sizeof(d->names[0]));
+	struct name_cache *e = &d->names[at];
+
+	if (e->key != m || strcmp(names_text(&d->with.store->names, e->name), m->pkg->name) != 0) {
+		e->key = m;
+		e->name = names_intern(&d->with.store->names, m->pkg->name);
+	}
+	return e->name;
+}
+
+static void cpu_candidate(const struct dispatch *d, const struct subject *s,
+			  struct sched_candidate *c)
+{
+	double record_us = cpu_record_us(d->cpu, s->task_index);
+	double work_us = record_us * s->records;
+	bool here = work_us <= DISPATCH_INLINE_US;
+	double wide = fmin(cpu_workers(d->cpu), fmax(1, ceil(work_us / DISPATCH_CHUNK_US)));
+
+	*c = (struct sched_candidate){
+		.place = SCHED_CPU_PLACE,
+		.ready = true,
+		.named = true,
+		.in_domain = true,
+		.queue_us = here ? 0 : cores_queued_us(d, s->spec->cls),
+		.fixed_us = here ? 0 : DISPATCH_HANDOFF_US,
+		.compute_us_per_record = record_us / wide,
+		.energy_uj_per_record = SCHED_CPU_CORE_WATT * record_us,
+		.certified = hv_metric_exact(task_at(s->task_index)->metric),
+	};
+}
+
+static const struct job_part *part_of(const struct job *j, const struct board *b,
+				      const struct model *m)
+{
+	for (uint32_t i = 0; j != NULL && i < j->n_parts; i++)
+		if (j->part[i].board == b && j->part[i].model == m)
+			return &j->part[i];
+	return NULL;
+}
+
+static bool left_domain(const struct job *j, uint16_t name)
+{
+	for (size_t i = 0; j != NULL && i < sizeof(j->out_of_domain) / 2; i++)
+		if (j->out_of_domain[i] == name)
+			return true;
+	return false;
+}
+
+static void board_candidate(struct dispatch *d, const struct subject *s, size_t at,
+			    const struct model *m, struct sched_candidate *c)
+{
+	struct board *b = boards_at(d->boards, at);
+	const struct job_part *p = part_of(s->job, b, m);
+	const struct board_stat *stat = &d->board[at];
+	struct board_offer o = { 0 };
+
+	board_offer(b, m, d->now_ns, &o);
+	*c = (struct sched_candidate){
+		.place = (int32_t)at,
+		.ready = o.eligible,
+		.not_ready = o.why_not,
+		.board_name = names_intern(&d->with.store->names, board_id(b)),
+		.model_name = model_name(d, m),
+		.batch_records = o.batch_records,
+		.queue_us = (double)o.queue_us + stat->queued_us,
+		.load_us = (double)o.load_us,
+		.wait_us = (double)o.wait_us,
+		.link_us_per_record = o.link_us_per_record * stat->slowness,
+		.compute_us_per_record = o.compute_us_per_record * stat->slowness,
+		.energy_uj_per_record = o.energy_uj_per_record,
+		.certified = m->pkg->cert.certified,
+	};
+	c->named = s->spec->board[0] == '\0' || strcmp(s->spec->board, board_id(b)) == 0;
+	c->in_domain = !left_domain(s->job, c->model_name);
+	if (m->suspended) {
+		c->ready = false;
+		c->not_ready = "the model is suspended: an audit found more error than certified";
+	} else if (p != NULL && p->barred) {
+		c->ready = false;
+		c->not_ready = "it failed while working on this job";
+	}
+}
+
+static uint32_t gather(struct dispatch *d, const struct subject *s, struct sched_candidate *c)
+{
+	struct model *m[MODELS_OF_TASK_MAX];
+	size_t boards = d->boards != NULL ? boards_count(d->boards) : 0, models = 0;
+	uint32_t n = 1;
+
+	cpu_candidate(d, s, &c[0]);
+	d->candidate_model[0] = NULL;
+	if (boards > 0)
+		models = models_of_task(d->with.models, task_at(s->task_index), m,
+					MODELS_OF_TASK_MAX);
+	for (size_t b = 0; b < boards && b < DISPATCH_BOARDS_MAX; b++) {
+		for (size_t k = 0; k < models && n < SCHED_CANDIDATES_MAX; k++) {
+			d->candidate_model[n] = m[k];
+			board_candidate(d, s, b, m[k], &c[n++]);
+		}
+	}
+	return n;
+}
+
+static void note_out_of_domain(struct job *j, uint16_t name)
+{
+	for (size_t i = 0; j != NULL && i < sizeof(j->out_of_domain) / 2; i++) {
+		if (j->out_of_domain[i] == 0) {
+			j->out_of_domain[i] = name;
+			return;
+		}
+	}
+}
+
+/* The domain costs a look at every record, so it is asked only of models that would get some.
+ * True when the verdict has to be made again. */
+static bool leaves_domain(struct dispatch *d, const struct subject *s, struct sched_candidate *c,
+			  uint32_t n)
+{
+	char why[JOB_WHY_CAP];
+	bool any = false;
+
+	for (uint32_t i = 1; i < n && s->in != NULL; i++) {
+		const struct model *m = d->candidate_model[i];
+
+		if (c[i].share == 0 || part_of(s->job, boards_at(d->boards, (size_t)c[i].place), m))
+			continue;
+		if (model_in_domain(m, s->in, s->in_records, why, sizeof(why)))
+			continue;
+		note_out_of_domain(s->job, c[i].model_name);
+		for (uint32_t k = 1; k < n; k++)
+			if (d->candidate_model[k] == m)
+				c[k].in_domain = false;
+		any = true;
+	}
+	return any;
+}
+
+static struct sched_candidate *log_room(struct dispatch *d)
+{
+	uint64_t at = d->log_next % DISPATCH_LOG;
+
+	if (at + SCHED_CANDIDATES_MAX > DISPATCH_LOG)
+		d->log_next += DISPATCH_LOG - at;
+	return &d->log[d->log_next % DISPATCH_LOG];
+}
+
+void facts_decide(struct dispatch *d, const struct subject *s, struct dispatch_decision *dec)
+{
+	struct sched_candidate *c = log_room(d);
+	bool has_deadline = s->spec->deadline_ns != UINT64_MAX && !s->ignore_deadline;
+
+	dec->job = (struct sched_job){
+		.records = s->records,
+		.policy = s->spec->policy,
+		.where = s->spec->where,
+		.metric = task_at(s->task_index)->metric,
+		.has_budget = s->spec->has_budget,
+		.budget = s->spec->budget,
+		.has_deadline = has_deadline,
+	};
+	if (has_deadline)
+		dec->job.deadline_us = ((double)s->spec->deadline_ns - (double)d->now_ns) / 1000.0;
+	dec->c = c;
+	dec->n = gather(d, s, c);
+	do
+		sched_route(&dec->job, c, dec->n, &dec->verdict);
+	while (dec->verdict.ok && leaves_domain(d, s, c, dec->n));
+}
+
+void facts_keep(struct dispatch *d, struct job *j, const struct dispatch_decision *dec)
+{
+	j->decision = d->log_next;
+	j->candidates = dec->n;
+	j->chosen = dec->verdict.first;
+	j->decision_deadline_us = dec->job.deadline_us;
+	j->decided_ns = d->now_ns;
+	d->log_next += dec->n;
+}
+
+bool dispatch_recall(const struct dispatch *d, const struct job *j, struct dispatch_decision *dec)
+{
+	/* The room behind log_next may be half written by a decision that was not kept. */
+	if (j->candidates == 0 || d->log_next + SCHED_CANDIDATES_MAX > j->decision + DISPATCH_LOG)
+		return false;
+	dec->job = (struct sched_job){
+		.records = j->spec.records,
+		.policy = j->spec.policy,
+		.where = j->spec.where,
+		.metric = j->task->metric,
+		.has_budget = j->spec.has_budget,
+		.budget = j->spec.budget,
+		.has_deadline = j->spec.deadline_ns != UINT64_MAX,
+		.deadline_us = j->decision_deadline_us,
+	};
+	dec->c = &d->log[j->decision % DISPATCH_LOG];
+	dec->n = j->candidates;
+	dec->verdict = (struct sched_verdict){ .ok = true, .first = j->chosen };
+	return true;
+}
+
+char *dispatch_place_text(const struct dispatch *d, const struct sched_candidate *c, char *to,
+			  size_t cap)
+{
+	const struct names *names = &d->with.store->names;
+
+	if (c->place == SCHED_CPU_PLACE)
+		snprintf(to, cap, "cpu");
+	else
+		snprintf(to, cap, "board:%s with %s", names_text(names, c->board_name),
+			 names_text(names, c->model_name));
+	return to;
+}

@@ -1,0 +1,145 @@
+#include "daemon/sched/sched.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const policies[] = {
+	[SCHED_LATENCY] = "latency",
+	[SCHED_ENERGY] = "energy",
+	[SCHED_OFFLOAD] = "offload",
+};
+
+const char *sched_policy_text(enum sched_policy p)
+{
+	return (size_t)p < sizeof(policies) / sizeof(policies[0]) ? policies[p] : "?";
+}
+
+bool sched_policy_find(const char *text, enum sched_policy *p)
+{
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		if (strcmp(policies[i], text) == 0) {
+			*p = (enum sched_policy)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "exact" or "48.2 snr_db". */
+static const char *error_text(enum harvest_metric kind, double value, char *to, size_t cap)
+{
+	if (value == hv_metric_exact(kind))
+		snprintf(to, cap, "exact");
+	else
+		snprintf(to, cap, "%.4g %s", value, hv_metric_text(kind));
+	return to;
+}
+
+static const char *budget_text(const struct sched_job *j, char *to, size_t cap)
+{
+	if (j->budget == 0)
+		snprintf(to, cap, "0 (exact)");
+	else
+		snprintf(to, cap, "%.4g %s", j->budget, hv_metric_text(j->metric));
+	return to;
+}
+
+static const char *const fixed_text[] = {
+	[SCHED_NOT_CPU] = "the job asks for a board",
+	[SCHED_NOT_BOARD] = "the job asks for the CPU",
+	[SCHED_NOT_THIS_BOARD] = "the job names another board",
+	[SCHED_OUT_OF_DOMAIN] = "records lie outside the domain the model is certified for",
+	[SCHED_LOST_SIBLING] = "another model of the task serves better on this board",
+	[SCHED_LOST_OFFLOAD] = "the policy spares the CPU and boards finish in time",
+};
+
+char *sched_why_not_text(const struct sched_job *j, const struct sched_candidate *c, char *to,
+			 size_t cap)
+{
+	char have[48], want[48];
+
+	switch (c->why_not) {
+	case SCHED_GOT_SHARE: snprintf(to, cap, "%s", ""); break;
+	case SCHED_NOT_READY:
+		snprintf(to, cap, "%s", c->not_ready != NULL ? c->not_ready : "not ready");
+		break;
+	case SCHED_OVER_BUDGET:
+		snprintf(to, cap, "certified %s does not meet the budget of %s",
+			 error_text(j->metric, c->certified, have, sizeof(have)),
+			 budget_text(j, want, sizeof(want)));
+		break;
+	case SCHED_OVER_DEADLINE:
+		snprintf(to, cap, "would need %.0f us, the deadline is in %.0f us", c->finish_us,
+			 j->deadline_us);
+		break;
+	case SCHED_LOST_LATER:
+		snprintf(to, cap, "would finish the job in %.0f us, the chosen place is sooner",
+			 c->finish_us);
+		break;
+	case SCHED_LOST_ENERGY:
+		snprintf(to, cap, "would need %.3g uJ a record, the chosen place needs less",
+			 c->energy_uj_per_record);
+		break;
+	default: snprintf(to, cap, "%s", fixed_text[c->why_not]); break;
+	}
+	return to;
+}
+
+const char *sched_why_text(enum sched_why why, bool on_cpu)
+{
+	switch (why) {
+	case SCHED_ONLY_PLACE:
+		return on_cpu ? "the CPU is the only eligible place"
+			      : "this board is the only eligible place";
+	case SCHED_SOONEST: return on_cpu ? "the CPU finishes first" : "this board finishes first";
+	case SCHED_SPLIT: return "split so that all places finish together";
+	case SCHED_LEAST_ENERGY:
+		return on_cpu ? "the CPU needs the least modelled energy"
+			      : "boards need the least modelled energy";
+	case SCHED_SPARE_CPU: return "boards take what they can finish in time, to spare the CPU";
+	case SCHED_NONE_ELIGIBLE: return "no place is eligible";
+	case SCHED_TOO_LATE: return "no place can meet the deadline";
+	}
+	return "?";
+}
+
+char *sched_refusal_text(const struct sched_job *j, const struct sched_candidate *c, size_t n,
+			 const struct sched_verdict *v, const char *best_name, char *to, size_t cap)
+{
+	const char *seek = j->where == SCHED_BOARD_ONLY ? "no board" : "no place";
+	const struct sched_candidate *b = v->first < n ? &c[v->first] : NULL;
+	char have[48], want[48];
+
+	if (b == NULL) {
+		snprintf(to, cap, "%s can run this job now: %s; see harvestctl boards", seek,
+			 n > 1 ? "boards are not ready or have no model of the task"
+			       : "no board with a model of the task is attached");
+		for (size_t i = 0; i < n; i++)
+			if (c[i].why_not == SCHED_NOT_READY && c[i].not_ready != NULL)
+				snprintf(to, cap,
+					 "%s can run this job now: %s; see harvestctl boards", seek,
+					 c[i].not_ready);
+		return to;
+	}
+	switch (b->why_not) {
+	case SCHED_OVER_BUDGET:
+		snprintf(to, cap,
+			 "%s meets the error budget of %s: the best available is %s, certified %s",
+			 seek, budget_text(j, want, sizeof(want)), best_name,
+			 error_text(j->metric, b->certified, have, sizeof(have)));
+		break;
+	case SCHED_OUT_OF_DOMAIN:
+		snprintf(to, cap,
+			 "%s may serve these records: they lie outside the domain %s is certified "
+			 "for; use --route auto or cpu",
+			 seek, best_name);
+		break;
+	default:
+		snprintf(
+			to, cap,
+			"%s can finish within the deadline of %.0f us: the best is %s with %.0f us",
+			seek, j->deadline_us, best_name, b->finish_us);
+		break;
+	}
+	return to;
+}
