@@ -64,10 +64,15 @@ void arq_init(struct arq *a, enum arq_role role, uint8_t *tx, uint16_t tx_cap, u
 	a->tx_cap = tx_cap;
 	a->rx = rx;
 	a->rx_cap = rx_cap;
-	a->line_bps = line_bps > LINE_BPS_MIN ? line_bps : LINE_BPS_MIN;
+	arq_set_line_bps(a, line_bps);
 	a->slack_us = ARQ_SLACK_US;
 	a->rst_due = role == ARQ_BOARD;
 	streams_clear(a);
+}
+
+void arq_set_line_bps(struct arq *a, uint32_t line_bps)
+{
+	a->line_bps = line_bps > LINE_BPS_MIN ? line_bps : LINE_BPS_MIN;
 }
 
 void arq_connect(struct arq *a, uint16_t conn, uint64_t now_us)

@@ -71,6 +71,9 @@ struct arq {
 void arq_init(struct arq *a, enum arq_role role, uint8_t *tx, uint16_t tx_cap, uint8_t *rx,
 	      uint16_t rx_cap, uint32_t line_bps);
 
+/* The rate of the line became known or changed. Bits per second; under 1200 counts as 1200. */
+void arq_set_line_bps(struct arq *a, uint32_t line_bps);
+
 /* Daemon: begin a new life; conn != 0 and different from the last one (the caller draws it). */
 void arq_connect(struct arq *a, uint16_t conn, uint64_t now_us);
 

@@ -102,7 +102,7 @@ void link_wake_at(struct link *l, uint64_t at_us)
 void link_set_bps(struct link *l, uint32_t line_bps)
 {
 	if (line_bps > 0)
-		l->arq.line_bps = line_bps;
+		arq_set_line_bps(&l->arq, line_bps);
 }
 
 const struct arq_counters *link_counters(const struct link *l)

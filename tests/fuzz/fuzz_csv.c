@@ -1,5 +1,5 @@
-/* Text files of numbers: what the reader accepts has as many bytes as its shape says, and becomes records or
- * a refusal with a sentence. */
+/* Text files of numbers: what the reader accepts has as many bytes as its shape says, and
+ * becomes records or a refusal with a sentence. */
 #include "client/ctl/in/samples.h"
 #include <stdlib.h>
 #include <string.h>
