@@ -1,6 +1,7 @@
 # tests of daemon/{board,link,models,quality}
 if HAVE_CHECK
-boards_tests = tests/unit/test_board_fsm tests/unit/test_tracker tests/prop/test_boards
+boards_tests = tests/unit/test_board_fsm tests/unit/test_tracker \
+	tests/unit/test_boards_hostile tests/prop/test_boards
 check_PROGRAMS += $(boards_tests)
 TESTS += $(boards_tests)
 endif
@@ -18,3 +19,7 @@ tests_prop_test_boards_SOURCES = tests/prop/test_boards.c \
 	tests/lib/board_world.c tests/lib/board_world.h
 tests_prop_test_boards_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_boards_LDADD = libhvagent.la $(boards_libs) $(CHECK_LIBS) -lm
+tests_unit_test_boards_hostile_SOURCES = tests/unit/test_boards_hostile.c \
+	tests/lib/raw_board.c tests/lib/raw_board.h
+tests_unit_test_boards_hostile_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_boards_hostile_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
