@@ -69,8 +69,11 @@ bool ag_step(struct agent *a)
 
 uint64_t ag_next_us(const struct agent *a)
 {
-	uint64_t next = arq_next_us(&a->arq), run = ag_run_next_us(a);
+	uint64_t next = UINT64_MAX, run = ag_run_next_us(a);
 
+	/* a frame that does not fit into the serial driver waits for the driver */
+	if (a->out_at == a->out_n)
+		next = arq_next_us(&a->arq);
 	if (run < next)
 		next = run;
 	if (a->primary.n > 0 && a->arq.state == ARQ_UP && a->primary.report_us < next)

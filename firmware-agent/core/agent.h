@@ -58,7 +58,8 @@ HV_NODISCARD int ag_init(struct agent *a, const struct ag_hal *hal, const struct
 /* One slice of work: link, loading, a piece of a run. Returns true when there may be more to
  * do at once, false when nothing happens before ag_next_us() or new link bytes. */
 bool ag_step(struct agent *a);
-uint64_t ag_next_us(const struct agent *a); /* UINT64_MAX: only on input */
+/* UINT64_MAX: only on input, or when the serial line takes bytes again. */
+uint64_t ag_next_us(const struct agent *a);
 
 /* The primary wants the accelerator, which it requested at requested_us (an interrupt may
  * have noted it before this call). On return it is the primary's: idle, with every register

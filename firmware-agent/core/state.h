@@ -132,7 +132,7 @@ struct agent {
 	uint16_t out_n, out_at;
 	/* the message being worked on: bytes in cfg.message */
 	uint32_t message_n, message_at; /* message_n 0: none */
-	bool hello_due;
+	bool hello_due, hello_unasked; /* unasked: sent at the begin of this life */
 	struct ag_slot slot[AG_SLOTS_MAX];
 	struct ag_load load;
 	bool load_waits; /* a chunk waits for the accelerator: no run starts before */

@@ -44,7 +44,7 @@ static void life_over(struct agent *a)
 	ag_slot_drop_load(a);
 	a->message_n = a->message_at = 0;
 	a->load_waits = false;
-	a->hello_due = false;
+	a->hello_due = a->hello_unasked = false;
 	for (unsigned i = 0; i < AG_SLOTS_MAX; i++)
 		a->slot[i].report_due = a->slot[i].failed = false;
 }
@@ -74,7 +74,11 @@ static void on_clock(struct agent *a, const struct link_clock_req *q)
 static bool dispatch(struct agent *a, const union link_msg *m)
 {
 	switch (m->any.id_) {
-	case LINK_HELLO_REQ: a->hello_due = true; break;
+	case LINK_HELLO_REQ:
+		/* the hello of a new life answers the first question, too */
+		a->hello_due = a->hello_due || !a->hello_unasked;
+		a->hello_unasked = false;
+		break;
 	case LINK_CLOCK_REQ: on_clock(a, &m->clock_req); break;
 	case LINK_MODEL_BEGIN: ag_slot_begin(a, &m->model_begin); break;
 	case LINK_MODEL_CHUNK:
@@ -167,7 +171,7 @@ bool ag_talk_link(struct agent *a)
 		if ((events & (1u << ARQ_EV_UP | 1u << ARQ_EV_RESET)) != 0)
 			life_over(a);
 		if ((events & 1u << ARQ_EV_UP) != 0)
-			a->hello_due = true;
+			a->hello_due = a->hello_unasked = true;
 	}
 	if (a->out_at == a->out_n) {
 		a->out_at = 0;
