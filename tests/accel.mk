@@ -1,7 +1,8 @@
 # tests of accel
 
 # steps, build, bound, package, cli
-package_tests = tests/unit/test_steps tests/prop/test_package_emulator
+package_tests = tests/unit/test_steps tests/unit/test_package tests/unit/test_build \
+	tests/prop/test_bound tests/prop/test_package_emulator
 package_libs = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
 if HAVE_CHECK
 check_PROGRAMS += $(package_tests)
@@ -14,3 +15,14 @@ tests_prop_test_package_emulator_SOURCES = tests/prop/test_package_emulator.c \
 	tests/lib/slot_run.c tests/lib/slot_run.h
 tests_prop_test_package_emulator_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_package_emulator_LDADD = $(package_libs) $(CHECK_LIBS)
+tests_unit_test_package_SOURCES = tests/unit/test_package.c tests/lib/package_make.c \
+	tests/lib/package_make.h
+tests_unit_test_package_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_package_LDADD = $(package_libs) $(CHECK_LIBS)
+tests_unit_test_build_SOURCES = tests/unit/test_build.c tests/lib/package_make.c \
+	tests/lib/package_make.h
+tests_unit_test_build_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_build_LDADD = $(package_libs) $(CHECK_LIBS)
+tests_prop_test_bound_SOURCES = tests/prop/test_bound.c
+tests_prop_test_bound_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_bound_LDADD = $(package_libs) $(CHECK_LIBS) -lm
