@@ -40,7 +40,7 @@ static int8_t fifo_byte(const struct cnn_emu *e, const struct emu_layer *l, unsi
 	uint32_t word = l->bytewise ? n / 4 : n;
 	unsigned lane = l->bytewise ? n % 4 : p % 4;
 
-	return word < f->n ? (int8_t)(f->words[word] >> 8 * lane & 0xff) : 0;
+	return (int8_t)(uint8_t)(word < f->n ? f->words[word] >> 8 * lane : 0);
 }
 
 static int8_t memory_byte(const struct cnn_emu *e, const struct emu_layer *l, unsigned p,
