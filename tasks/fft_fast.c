@@ -51,12 +51,14 @@ HV_INLINE void store(uint8_t *restrict to, const float *restrict from, size_t co
 	}
 }
 
-HV_INLINE void fft_body(struct hv_kernel *base, const void *in, void *out, size_t records)
+HV_INLINE void fft_body(struct hv_kernel *base, const void *in, void *out, size_t records,
+			enum kernel_cpu cpu)
 {
 	struct fft_kernel *k = (struct fft_kernel *)base;
 	const uint8_t *from = in;
 	uint8_t *to = out;
 
+	(void)cpu;
 	while (records > 0) {
 		size_t some = records < GROUP ? records : GROUP, count = 2 * k->n;
 

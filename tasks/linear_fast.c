@@ -8,30 +8,82 @@
  * multiply-add change nothing: bit for bit task_exact(). */
 struct linear_kernel {
 	struct hv_kernel base;
-	double *m; /* dct32, matvec64: transposed matrix, [cols][rows]; fir32: taps reversed */
+	double *m; /* dct32, matvec64: transposed matrix, [cols][rows]; fir32: shifted taps */
 };
 
-/* Accumulators of one pass: BLOCK outputs in VECS vectors, which stay in registers. */
-enum { LANES = 8, VECS = 4, BLOCK = VECS * LANES };
+/* One pass makes BLOCK outputs in VECS vectors that stay in registers, `ways` times: every
+ * way takes every ways-th term, so that enough multiply-adds are under way to hide their
+ * latency. AVX-512 has registers for two ways. */
+enum { LANES = 8, VECS = 4, BLOCK = VECS * LANES, WAYS_MAX = 2 };
 
 typedef double vec_f64 __attribute__((vector_size(LANES * sizeof(double))));
 typedef int64_t vec_s64 __attribute__((vector_size(LANES * sizeof(int64_t))));
+typedef int16_t vec_s16 __attribute__((vector_size(LANES * sizeof(int16_t))));
 typedef int32_t vec_s32 __attribute__((vector_size(LANES * sizeof(int32_t))));
 
-/* y[0..BLOCK) = sum over c < cols of a[c * step .. c * step + BLOCK) * b[c] */
-HV_INLINE void block_product(double *restrict y, const double *restrict a, size_t step,
-			     const double *restrict b, size_t cols)
+HV_INLINE void clear(vec_f64 (*acc)[VECS], size_t ways)
 {
-	vec_f64 acc[VECS] = { { 0 } }, v;
-
-	for (size_t c = 0; c < cols; c++) {
+#pragma GCC unroll 2
+	for (size_t w = 0; w < ways; w++) {
 #pragma GCC unroll 4
-		for (size_t i = 0; i < VECS; i++) {
-			memcpy(&v, a + c * step + i * LANES, sizeof(v));
-			acc[i] += v * b[c];
+		for (size_t i = 0; i < VECS; i++)
+			acc[w][i] = (vec_f64){ 0 };
+	}
+}
+
+HV_INLINE void sum_ways(double *restrict y, const vec_f64 (*acc)[VECS], size_t ways)
+{
+#pragma GCC unroll 4
+	for (size_t i = 0; i < VECS; i++) {
+		vec_f64 v = acc[0][i];
+
+		if (ways == 2)
+			v += acc[1][i];
+		memcpy(y + i * LANES, &v, sizeof(v));
+	}
+}
+
+/* y[0..BLOCK) = sum over c < n of m[c][0..BLOCK) * x[c]; rows of m are n long */
+HV_INLINE void block_product(double *restrict y, const double *restrict m, const double *restrict x,
+			     size_t n, size_t ways)
+{
+	vec_f64 acc[WAYS_MAX][VECS], v;
+
+	clear(acc, ways);
+	for (size_t c = 0; c < n; c += ways) {
+#pragma GCC unroll 2
+		for (size_t w = 0; w < ways; w++) {
+#pragma GCC unroll 4
+			for (size_t i = 0; i < VECS; i++) {
+				memcpy(&v, m + (c + w) * n + i * LANES, sizeof(v));
+				acc[w][i] += v * x[c + w];
+			}
 		}
 	}
-	memcpy(y, acc, sizeof(acc));
+	sum_ways(y, acc, ways);
+}
+
+/* y[0..BLOCK) of a filter: y[i] = sum over d of h[d - i] * x[d], h zero outside its taps. One
+ * vector of shifted taps for each d serves all outputs that are LANES apart. The last shift
+ * is zero: a multiple of WAYS_MAX. Reads x[0..BLOCK - LANES + FIR_SHIFTS). */
+enum { FIR_SHIFTS = FIR_TAPS + LANES };
+
+HV_INLINE void block_filter(double *restrict y, const double *restrict shifted,
+			    const double *restrict x, size_t ways)
+{
+	vec_f64 acc[WAYS_MAX][VECS], h;
+
+	clear(acc, ways);
+	for (size_t d = 0; d < FIR_SHIFTS; d += ways) {
+#pragma GCC unroll 2
+		for (size_t w = 0; w < ways; w++) {
+			memcpy(&h, shifted + (d + w) * LANES, sizeof(h));
+#pragma GCC unroll 4
+			for (size_t i = 0; i < VECS; i++)
+				acc[w][i] += h * x[i * LANES + d + w];
+		}
+	}
+	sum_ways(y, acc, ways);
 }
 
 /* Half away from zero, by adding the double below one half and cutting: exact, since |y| is
@@ -41,6 +93,7 @@ HV_INLINE void round_block(int32_t *restrict to, const double *restrict y)
 	const vec_s64 sign = (vec_s64){ 0 } + INT64_MIN;
 	const vec_s64 half = (vec_s64){ 0 } + 0x3fdfffffffffffff;
 
+#pragma GCC unroll 4
 	for (size_t i = 0; i < BLOCK; i += LANES) {
 		vec_f64 f;
 		vec_s32 v;
@@ -66,17 +119,27 @@ HV_INLINE void store_s16(uint8_t *to, const double *y)
 	memcpy(to, out, sizeof(out));
 }
 
+/* count >= LANES; the last vector may overlap the one before. */
 HV_INLINE void widen(double *restrict to, const uint8_t *restrict from, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		int16_t v;
+	for (size_t i = 0; i < count; i += LANES) {
+		size_t at = i + LANES <= count ? i : count - LANES;
+		vec_s16 v;
+		vec_f64 f;
 
-		memcpy(&v, from + i * sizeof(v), sizeof(v));
-		to[i] = v;
+		memcpy(&v, from + at * sizeof(int16_t), sizeof(v));
+		f = __builtin_convertvector(__builtin_convertvector(v, vec_s32), vec_f64);
+		memcpy(to + at, &f, sizeof(f));
 	}
 }
 
-HV_INLINE void dct32_body(struct hv_kernel *base, const void *in, void *out, size_t records)
+HV_INLINE size_t ways_of(enum kernel_cpu cpu)
+{
+	return cpu == KERNEL_CPU_AVX512 ? 2 : 1;
+}
+
+HV_INLINE void dct32_body(struct hv_kernel *base, const void *in, void *out, size_t records,
+			  enum kernel_cpu cpu)
 {
 	const struct linear_kernel *k = (const struct linear_kernel *)base;
 	const uint8_t *from = in;
@@ -85,14 +148,15 @@ HV_INLINE void dct32_body(struct hv_kernel *base, const void *in, void *out, siz
 
 	for (size_t i = 0; i < records; i++) {
 		widen(x, from, DCT_POINTS);
-		block_product(y, k->m, DCT_POINTS, x, DCT_POINTS);
+		block_product(y, k->m, x, DCT_POINTS, ways_of(cpu));
 		store_s16(to, y);
 		from += DCT_POINTS * sizeof(int16_t);
 		to += DCT_POINTS * sizeof(int16_t);
 	}
 }
 
-HV_INLINE void matvec64_body(struct hv_kernel *base, const void *in, void *out, size_t records)
+HV_INLINE void matvec64_body(struct hv_kernel *base, const void *in, void *out, size_t records,
+			     enum kernel_cpu cpu)
 {
 	const struct linear_kernel *k = (const struct linear_kernel *)base;
 	const uint8_t *from = in;
@@ -103,7 +167,7 @@ HV_INLINE void matvec64_body(struct hv_kernel *base, const void *in, void *out, 
 	for (size_t i = 0; i < records; i++) {
 		widen(x, from, MATVEC_N);
 		for (size_t r = 0; r < MATVEC_N; r += BLOCK) {
-			block_product(y, k->m + r, MATVEC_N, x, MATVEC_N);
+			block_product(y, k->m + r, x, MATVEC_N, ways_of(cpu));
 			round_block(whole, y);
 			memcpy(to + r * sizeof(*whole), whole, sizeof(whole));
 		}
@@ -112,18 +176,19 @@ HV_INLINE void matvec64_body(struct hv_kernel *base, const void *in, void *out, 
 	}
 }
 
-/* Output n is the sum over j of m[j] * x[n + j]: the block slides by one per tap. */
-HV_INLINE void fir32_body(struct hv_kernel *base, const void *in, void *out, size_t records)
+HV_INLINE void fir32_body(struct hv_kernel *base, const void *in, void *out, size_t records,
+			  enum kernel_cpu cpu)
 {
 	const struct linear_kernel *k = (const struct linear_kernel *)base;
 	const uint8_t *from = in;
 	uint8_t *to = out;
-	double x[FIR_IN], y[BLOCK];
+	double x[FIR_IN + 1], y[BLOCK];
 
+	x[FIR_IN] = 0; /* meets a zero tap */
 	for (size_t i = 0; i < records; i++) {
 		widen(x, from, FIR_IN);
 		for (size_t n = 0; n < FIR_BLOCK; n += BLOCK) {
-			block_product(y, x + n, 1, k->m, FIR_TAPS);
+			block_filter(y, k->m, x + n, ways_of(cpu));
 			store_s16(to + n * sizeof(int16_t), y);
 		}
 		from += FIR_IN * sizeof(int16_t);
@@ -131,6 +196,7 @@ HV_INLINE void fir32_body(struct hv_kernel *base, const void *in, void *out, siz
 	}
 }
 
+_Static_assert(FIR_BLOCK - LANES + FIR_SHIFTS == FIR_IN + 1, "reads its padding, no more");
 _Static_assert(DCT_POINTS - BLOCK == 0 && MATVEC_N % BLOCK == 0 && FIR_BLOCK % BLOCK == 0,
 	       "blocks fill the outputs");
 
@@ -146,39 +212,57 @@ static void linear_free(struct hv_kernel *base)
 	free(k);
 }
 
-/* from: [rows][cols] */
-static struct hv_kernel *linear_fast(hv_kernel_run_fn *run, const double *from, size_t rows,
-				     size_t cols)
+/* n doubles, zero; NULL when memory is short. */
+static struct linear_kernel *linear_new(hv_kernel_run_fn *run, size_t n)
 {
 	struct linear_kernel *k = calloc(1, sizeof(*k));
-	double *m = aligned_alloc(64, rows * cols * sizeof(*m)); /* a multiple of 64 each */
+	double *m = aligned_alloc(64, n * sizeof(*m)); /* n is a multiple of LANES */
 
 	if (k == NULL || m == NULL) {
 		free(k);
 		free(m);
 		return NULL;
 	}
-	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < cols; c++)
-			m[c * rows + r] = from[r * cols + c];
+	memset(m, 0, n * sizeof(*m));
 	k->base.run = run;
 	k->base.free = linear_free;
 	k->m = m;
+	return k;
+}
+
+/* from: [n][n] */
+static struct hv_kernel *transposed(hv_kernel_run_fn *run, const double *from, size_t n)
+{
+	struct linear_kernel *k = linear_new(run, n * n);
+
+	if (k == NULL)
+		return NULL;
+	for (size_t r = 0; r < n; r++)
+		for (size_t c = 0; c < n; c++)
+			k->m[c * n + r] = from[r * n + c];
 	return &k->base;
 }
 
 struct hv_kernel *dct32_fast(void)
 {
-	return linear_fast(dct32_for_cpu(), dct32_coefficients(), DCT_POINTS, DCT_POINTS);
+	return transposed(dct32_for_cpu(), dct32_coefficients(), DCT_POINTS);
 }
 
 struct hv_kernel *matvec64_fast(void)
 {
-	return linear_fast(matvec64_for_cpu(), matvec64_coefficients(), MATVEC_N, MATVEC_N);
+	return transposed(matvec64_for_cpu(), matvec64_coefficients(), MATVEC_N);
 }
 
 struct hv_kernel *fir32_fast(void)
 {
-	/* symmetric: reversed is the same */
-	return linear_fast(fir32_for_cpu(), fir32_taps(), FIR_TAPS, 1);
+	struct linear_kernel *k = linear_new(fir32_for_cpu(), FIR_SHIFTS * LANES);
+	const double *h = fir32_taps(); /* symmetric: the order does not matter */
+
+	if (k == NULL)
+		return NULL;
+	for (size_t d = 0; d < FIR_SHIFTS; d++)
+		for (size_t i = 0; i < LANES; i++)
+			if (d >= i && d - i < FIR_TAPS)
+				k->m[d * LANES + i] = h[d - i];
+	return &k->base;
 }
