@@ -189,7 +189,7 @@ static int make_room(struct conn *c, const struct harvest_task *t, uint32_t reco
 
 void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg)
 {
-	const Hv__Submit *m = msg;
+	Hv__Submit own = *(const Hv__Submit *)msg, *m = &own;
 	uint32_t task = task_index(m->task);
 	const struct harvest_task *t = task != UINT32_MAX ? task_at(task) : NULL;
 	char why[WHY_CAP];
@@ -200,6 +200,8 @@ void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg)
 			 m->task);
 		err = HV_E_NOENT;
 	} else {
+		if (m->records == 0) /* left to us */
+			m->records = f->payload_len / (uint32_t)tensor_bytes(&t->in);
 		err = check_shape(m, t, f->payload_len, why, sizeof(why));
 		if (err == HV_OK)
 			err = check_wishes(m, t, why, sizeof(why));
