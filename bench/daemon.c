@@ -20,12 +20,10 @@ static void run(const char *program, const struct bench_daemon *d)
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		dup2(fd, STDERR_FILENO);
-	setenv("HARVEST_SOCKET", d->socket, 1);
-	setenv("XDG_STATE_HOME", d->dir, 1);
-	setenv("XDG_RUNTIME_DIR", d->dir, 1);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
-	execl(program, program, (char *)NULL);
+	execl(program, program, "--socket", d->socket, "--state", d->dir, "--models", d->dir,
+	      (char *)NULL);
 	_exit(127);
 }
 
