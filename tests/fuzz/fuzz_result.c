@@ -1,5 +1,5 @@
 /* Result messages: what our decoder accepts it must read as the generated code does, and every
- * string must end inside the message. */
+ * string must end inside the message. It is stricter: a field of the wrong wire type is refused. */
 #include "client/lib/result.h"
 #include "proto/harvest.pb-c.h"
 #include "util/own.h"
@@ -52,8 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(err == HV_OK || err == HV_E_FRAME || err == HV_E_NOMEM);
 	if (err == HV_OK && m != NULL)
 		compare(&r, m);
-	if (m != NULL && m->n_parts <= RESULT_PARTS_MAX)
-		check(err != HV_E_FRAME);
 	result_free(&r);
 	if (m != NULL)
 		hv__result__free_unpacked(m, NULL);
