@@ -45,3 +45,13 @@ hvctl_libs = libhvctl.la $(hvclient_libs) libhvtasks.la $(SNDFILE_LIBS)
 bin_PROGRAMS += harvestctl
 harvestctl_SOURCES = client/ctl/main.c
 harvestctl_LDADD = $(hvctl_libs)
+
+# Examples: built by make check, run by its end-to-end tests against the shared library
+check_PROGRAMS += client/examples/sync client/examples/poll
+client_examples_sync_SOURCES = client/examples/sync.c
+client_examples_sync_LDADD = libharvest.la
+client_examples_poll_SOURCES = client/examples/poll.c
+client_examples_poll_LDADD = libharvest.la
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = client/completion/harvestctl

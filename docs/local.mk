@@ -1,1 +1,3 @@
-# docs: what is built here
+# docs: manual pages and pages for readers of the sources
+dist_man_MANS += docs/man/harvestctl.1 docs/man/libharvest.3
+EXTRA_DIST += docs/architecture.md docs/concepts

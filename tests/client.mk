@@ -1,5 +1,6 @@
 # tests of client
-client_tests = tests/unit/test_client tests/unit/test_result tests/unit/test_samples
+client_tests = tests/unit/test_client tests/unit/test_result tests/unit/test_samples \
+	tests/unit/test_ctl_table
 if HAVE_CHECK
 check_PROGRAMS += $(client_tests)
 TESTS += $(client_tests)
@@ -15,6 +16,13 @@ tests_unit_test_result_LDADD = $(hvclient_libs) $(CHECK_LIBS)
 tests_unit_test_samples_SOURCES = tests/unit/test_samples.c
 tests_unit_test_samples_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_samples_LDADD = $(hvctl_libs) $(CHECK_LIBS)
+tests_unit_test_ctl_table_SOURCES = tests/unit/test_ctl_table.c
+tests_unit_test_ctl_table_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
+tests_unit_test_ctl_table_LDADD = $(hvctl_libs) $(CHECK_LIBS)
+
+# Scripts: of libharvest's public side here, of the command line in tests/e2e
+dist_check_SCRIPTS += tests/abi/libharvest.sh
+TESTS += tests/abi/libharvest.sh
 
 client_fuzz = tests/fuzz/fuzz_result tests/fuzz/fuzz_npy tests/fuzz/fuzz_csv tests/fuzz/fuzz_jobfile
 check_PROGRAMS += $(client_fuzz)

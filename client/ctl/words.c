@@ -21,27 +21,28 @@ static size_t least(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-/* Edit distance by rows of the usual table. */
+/* Edit distance by rows of the usual table; two neighbours that changed places count once. */
 static size_t edits(const char *a, const char *b)
 {
-	size_t row[WORD_MAX + 1], n = strlen(b);
+	size_t row[3][WORD_MAX + 1], n = strlen(b), m = strlen(a);
 
-	if (strlen(a) > WORD_MAX || n > WORD_MAX)
+	if (m > WORD_MAX || n > WORD_MAX)
 		return WORD_MAX;
 	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i] != '\0'; i++) {
-		size_t diagonal = row[0];
+		row[0][j] = j;
+	for (size_t i = 1; i <= m; i++) {
+		const size_t *above = row[(i - 1) % 3], *above2 = row[(i + 1) % 3];
+		size_t *now = row[i % 3];
 
-		row[0] = i + 1;
-		for (size_t j = 0; j < n; j++) {
-			size_t above = row[j + 1];
-
-			row[j + 1] = least(above + 1, row[j] + 1, diagonal + (a[i] != b[j]));
-			diagonal = above;
+		now[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			now[j] = least(above[j] + 1, now[j - 1] + 1,
+				       above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = least(now[j], now[j], above2[j - 2] + 1);
 		}
 	}
-	return row[n];
+	return row[m % 3][n];
 }
 
 const char *word_nearest(const char *const *names, size_t n, const char *text)

@@ -18,21 +18,20 @@ struct cut {
 	uint64_t padded; /* frames of zeros at the end of the last record */
 };
 
-static int find_task(struct ctl *c, struct cut *k)
+static int find_task(struct ctl *c, const struct harvest_task **task)
 {
-	const char *names[64];
+	const char *names[64], *near;
 	size_t n = 0;
 
-	k->task = task_find(c->args.task);
-	if (k->task != NULL)
+	*task = task_find(c->args.task);
+	if (*task != NULL)
 		return HV_OK;
 	for (; n < task_count() && n < HV_ARRAY_SIZE(names); n++)
 		names[n] = task_at(n)->name;
-	return ctl_fail(
-		c, HV_E_INVAL, "unknown task '%.64s'%s%s%s: see 'harvestctl tasks'", c->args.task,
-		word_nearest(names, n, c->args.task) ? ", the nearest is '" : "",
-		word_nearest(names, n, c->args.task) ? word_nearest(names, n, c->args.task) : "",
-		word_nearest(names, n, c->args.task) ? "'" : "");
+	near = word_nearest(names, n, c->args.task);
+	return ctl_fail(c, HV_E_INVAL, "unknown task '%.64s'%s%s%s: see 'harvestctl tasks'",
+			c->args.task, near ? ", the nearest is '" : "", near ? near : "",
+			near ? "'" : "");
 }
 
 /* Blocks with history (more samples in than out) overlap so that the outputs join. */
@@ -152,16 +151,13 @@ static void say(const struct ctl *c, const struct cut *k)
 	hv_json_finish(&j);
 }
 
-static int pack(struct ctl *c, struct job_file *file)
+static int pack(struct ctl *c, const struct harvest_task *task, struct samples *s)
 {
-	struct cut k = { .records = 0 };
-	struct samples *s = &file->samples;
+	struct cut k = { .task = task };
 	struct reason why;
 	bool converted;
-	int err = find_task(c, &k);
+	int err = plan(c, s, &k);
 
-	if (err == HV_OK)
-		err = plan(c, s, &k);
 	if (err != HV_OK)
 		return err;
 	err = samples_convert(s, HARVEST_S16, &converted, &why);
@@ -181,6 +177,7 @@ static int pack(struct ctl *c, struct job_file *file)
 static int run(struct ctl *c)
 {
 	const struct args *a = &c->args;
+	const struct harvest_task *task;
 	struct job_file file = { .records = 0 };
 	bool is_job = false;
 	int err;
@@ -193,11 +190,14 @@ static int run(struct ctl *c)
 		return ctl_fail(c, HV_E_INVAL,
 				"--json and -o - both want stdout: write the job to "
 				"a file");
+	err = find_task(c, &task);
+	if (err != HV_OK)
+		return err;
 	err = samples_load(a->in, (enum harvest_dtype)a->dtype, &file, &is_job, &c->why);
 	if (err == HV_OK && is_job)
 		err = ctl_fail(c, HV_E_FORMAT, "%s is a job file already: submit it", a->in);
 	if (err == HV_OK)
-		err = pack(c, &file);
+		err = pack(c, task, &file.samples);
 	samples_free(&file.samples);
 	return err;
 }
