@@ -45,8 +45,8 @@ static int32_t seen(const struct cnn_steps *s, int32_t x)
 static unsigned extremes(const struct cnn_steps *s, int32_t lo, int32_t hi, int32_t x[8])
 {
 	unsigned n = 0;
-	int32_t first_end = (((lo + 128) >> 8) << 8) + 127;
-	int32_t last_start = (((hi + 128) >> 8) << 8) - 128;
+	int32_t first_end = ((lo + 128) >> 8) * 256 + 127;
+	int32_t last_start = ((hi + 128) >> 8) * 256 - 128;
 
 	x[n++] = lo;
 	x[n++] = hi;

@@ -355,9 +355,10 @@ static bool memory_write(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t v
 {
 	const uint32_t *word = data_word(e, q, off);
 	unsigned first = q * CNN_PER_QUADRANT;
+	size_t at = word != NULL ? (size_t)(word - &e->data[0][0]) : 0;
 
 	if (word != NULL)
-		e->data[0][word - e->data[0]] = value;
+		e->data[at / CNN_DATA_WORDS][at % CNN_DATA_WORDS] = value;
 	else if (off >= OFF_BIAS && off < OFF_BIAS + 4 * CNN_BIAS_BYTES)
 		e->bias[q][(off - OFF_BIAS) / 4] = (int8_t)(value & 0xff);
 	else if (off >= OFF_KERNEL && off < OFF_KERNEL + CNN_PER_QUADRANT * BANK_BYTES)
