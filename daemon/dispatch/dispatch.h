@@ -76,7 +76,8 @@ void dispatch_clock(struct dispatch *d, uint64_t now_ns);
 uint64_t dispatch_now_ns(const struct dispatch *d);
 
 /* Accept and route a job. Takes in and out on success; the job may have ended, and have been
- * delivered, on return; *j is valid until the next call into dispatch. HV_E_BUDGET, HV_E_BUSY: refused, never accepted, why gets a sentence. */
+ * delivered, on return; *j is valid until the next call into dispatch. HV_E_BUDGET, HV_E_BUSY:
+ * refused, never accepted, why gets a sentence. */
 HV_NODISCARD int dispatch_submit(struct dispatch *d, const struct dispatch_request *r,
 				 struct job **j, char *why, size_t cap);
 /* Only decide. dec->c is valid until the next call into dispatch. */
