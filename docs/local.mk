@@ -1,5 +1,4 @@
 # docs: manual pages and pages for readers of the sources
 dist_man_MANS += docs/man/harvestctl.1 docs/man/libharvest.3
 EXTRA_DIST += docs/architecture.md docs/concepts
-# docs: what is built here
 EXTRA_DIST += docs/wire.md
