@@ -26,3 +26,16 @@ tests_unit_test_build_LDADD = $(package_libs) $(CHECK_LIBS)
 tests_prop_test_bound_SOURCES = tests/prop/test_bound.c
 tests_prop_test_bound_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_bound_LDADD = $(package_libs) $(CHECK_LIBS) -lm
+
+package_fuzz = tests/fuzz/fuzz_package tests/fuzz/fuzz_model_npy
+check_PROGRAMS += $(package_fuzz)
+TESTS += $(package_fuzz)
+EXTRA_DIST += tests/fuzz/corpus/package tests/fuzz/corpus/model_npy
+CLEANFILES += fuzz_package.crash fuzz_model_npy.crash
+tests_fuzz_fuzz_package_SOURCES = tests/fuzz/fuzz_package.c
+tests_fuzz_fuzz_package_LDADD = libhvfuzz.la $(package_libs)
+tests_fuzz_fuzz_model_npy_SOURCES = tests/fuzz/fuzz_model_npy.c accel/cli/npy.c accel/cli/npy.h
+tests_fuzz_fuzz_model_npy_LDADD = libhvfuzz.la libhvutil.la
+
+dist_check_SCRIPTS += tests/unit/harvest_model.sh
+TESTS += tests/unit/harvest_model.sh

@@ -1,0 +1,124 @@
+#!/bin/bash
+# harvest-model as scripts see it: exit codes, sentences, JSON, files, and the same bytes from
+# every build.
+B=${top_builddir:-.}
+M=$B/harvest-model
+W=$(mktemp -d) || exit 1
+trap 'rm -rf "$W"' EXIT
+passed=0 failed=0
+
+ok() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "FAIL: $*"; }
+# check TEXT COMMAND...
+check() { local text=$1; shift; if "$@"; then ok; else bad "$text"; fi; }
+
+# exits CODE ARGUMENT...: the code, and on failure one sentence on stderr and nothing on stdout
+exits() {
+	local want=$1 code=0
+	shift
+	"$M" "$@" >"$W/out" 2>"$W/err" || code=$?
+	if [ $code -ne "$want" ]; then
+		bad "harvest-model $*: exit code $code instead of $want: $(cat "$W/err")"
+	elif [ "$want" -eq 0 ]; then
+		if [ -s "$W/err" ]; then bad "harvest-model $*: says $(cat "$W/err")"; else ok; fi
+	elif [ "$(wc -l <"$W/err")" -ne 1 ] || ! grep -q '^harvest-model: ' "$W/err"; then
+		bad "harvest-model $*: not one sentence: $(cat "$W/err")"
+	else
+		ok
+	fi
+}
+
+# npy DESCR SHAPE HEX: an array file on stdout
+npy() {
+	local head="{'descr': '$1', 'fortran_order': False, 'shape': $2, }"
+	printf '\x93NUMPY\x01\x00'
+	printf "\\x$(printf %x ${#head})\\x00%s" "$head"
+	# shellcheck disable=SC2059
+	printf "$(printf '%s' "$3" | sed 's/../\\x&/g')"
+}
+
+exits 0 --help
+check "--help names every verb" grep -q '^  build ' "$W/out"
+exits 0 --version
+check "--version names the program" grep -q '^harvest-model [0-9]' "$W/out"
+exits 2
+exits 2 fly
+exits 2 dump
+exits 2 dump a b
+exits 2 dump --colour x.hvm
+exits 2 build --level
+exits 2 build --task fft64 --level 3
+exits 2 build --task fft64 --level 5 -o "$W/x.hvm"
+exits 2 build --task fft64 --level 3 --level 3 -o "$W/x.hvm"
+exits 2 build --task nosuch --level 3 -o "$W/x.hvm"
+exits 2 build --task fft64 --matrix "$W/x.npy" --name x -o "$W/x.hvm"
+exits 2 build --matrix "$W/x.npy" -o "$W/x.hvm"
+exits 2 build --task fft64 --samples 12 -o "$W/x.hvm"
+exits 8 build --matrix "$W/nosuch.npy" --name x -o "$W/x.hvm"
+exits 8 dump "$W/nosuch.hvm"
+check "a missing file is named" grep -q "$W/nosuch.hvm" "$W/err"
+echo "not a package" >"$W/text.hvm"
+for verb in dump cost bound check; do exits 8 $verb "$W/text.hvm"; done
+exits 8 build --matrix "$W/text.hvm" --name x -o "$W/x.hvm"
+exits 1 build --task dct32 -o "$W/no/such/folder.hvm"
+check "nothing was written by failures" test ! -e "$W/x.hvm"
+
+# Two builds, byte by byte, and against the one that make made.
+exits 0 build --task dct32 --level 3 -o "$W/a.hvm"
+exits 0 build --task dct32 --level 3 -o "$W/b.hvm" --json
+check "JSON of build" grep -q '"name":"dct32-l3".*"certified":[0-9]' "$W/out"
+check "two builds give the same bytes" cmp "$W/a.hvm" "$W/b.hvm"
+check "make's package has the same bytes" cmp "$W/a.hvm" "$B/models/approx/dct32/dct32-l3.hvm"
+
+# All installed packages prove themselves.
+exits 0 check "$B"/models/approx/*/*.hvm
+check "24 packages pass" grep -q '^24 passed, 0 failed$' "$W/out"
+exits 0 check --json "$W/a.hvm"
+check "JSON of check" grep -q '"passed":1,"failed":0' "$W/out"
+for verb in dump cost bound; do
+	exits 0 $verb "$W/a.hvm"
+	exits 0 $verb --json "$W/a.hvm"
+	check "JSON of $verb" grep -q '^{"name":"dct32-l3",.*}$' "$W/out"
+done
+exits 0 cost "$W/a.hvm"
+check "every line of cost says modelled" test -z "$(tail -n +2 "$W/out" | grep -v modelled)"
+"$M" cost --json --link-bps 115200 "$W/a.hvm" >"$W/slow"
+check "the link's rate counts" grep -q '"link_bps":115200,.*"record_link_us":11111.1' "$W/slow"
+
+# A damaged package is a bad file; another envelope another version; a short one too.
+{ head -c 100 "$W/a.hvm"; printf 'X'; tail -c +102 "$W/a.hvm"; } >"$W/damaged.hvm"
+exits 8 check "$W/damaged.hvm"
+{ printf 'HVM2'; tail -c +5 "$W/a.hvm"; } >"$W/newer.hvm"
+exits 7 dump "$W/newer.hvm"
+head -c 100 "$W/a.hvm" >"$W/short.hvm"
+exits 8 dump "$W/short.hvm"
+exits 8 check "$W/a.hvm" "$W/damaged.hvm"
+check "one good, one bad" grep -q '^1 passed, 1 failed$' "$W/out"
+
+# Matrix [[1, 2], [0, -1]] as float64, then records (3, 4) and (-5, 100).
+npy '<f8' '(2, 2)' 000000000000f03f00000000000000400000000000000000000000000000f0bf >"$W/m.npy"
+exits 0 build --matrix "$W/m.npy" --name small --level 4 -o "$W/m.hvm"
+npy '<i2' '(2, 2)' 03000400fbff6400 >"$W/in.npy"
+exits 0 run "$W/m.hvm" --in "$W/in.npy" -o "$W/out.npy"
+npy '<i2' '(2, 2)' 03000400fbff6400 | tail -c 8 >"$W/in.raw"
+exits 0 run "$W/m.hvm" --in "$W/in.raw" -o "$W/out.raw" --json
+check "JSON of run" grep -q '"records":2' "$W/out"
+check "answers 11, -4, 195, -100" test \
+	"$(od -An -tx1 "$W/out.raw" | tr -d ' \n')" = 0b000000fcffffffc30000009cffffff
+check ".npy holds the same answers" cmp "$W/out.raw" <(tail -c 16 "$W/out.npy")
+check "raw to standard output" cmp "$W/out.raw" <("$M" run "$W/m.hvm" --in "$W/in.raw" -o -)
+exits 2 run "$W/m.hvm" --in "$W/in.npy"
+exits 8 run "$W/m.hvm" --in "$W/m.npy" -o "$W/x"
+: >"$W/empty"
+exits 8 run "$W/m.hvm" --in "$W/empty" -o "$W/x"
+head -c 7 "$W/in.raw" >"$W/odd"
+exits 8 run "$W/m.hvm" --in "$W/odd" -o "$W/x"
+npy '<f8' '(2, 2)' 000000000000f87f00000000000000400000000000000000000000000000f0bf >"$W/nan.npy"
+exits 2 build --matrix "$W/nan.npy" --name small -o "$W/x"
+check "the NaN is located" grep -q '(0, 0)' "$W/err"
+exits 2 build --matrix "$W/m.npy" --name fft64 -o "$W/x"
+check "nothing was written" test ! -e "$W/x"
+check "a full device is an error" sh -c "! '$M' dump '$W/a.hvm' >/dev/full 2>/dev/null"
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
