@@ -1,5 +1,22 @@
 # tests of accel
 
+# net, ref, image, emu, cost, kat, slotimg
+accel_net_tests = tests/prop/test_accel tests/unit/test_accel_num tests/unit/test_accel_kat
+if HAVE_CHECK
+check_PROGRAMS += $(accel_net_tests)
+TESTS += $(accel_net_tests)
+endif
+tests_prop_test_accel_SOURCES = tests/prop/test_accel.c tests/lib/accel_nets.c \
+	tests/lib/accel_nets.h
+tests_prop_test_accel_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_accel_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+tests_unit_test_accel_num_SOURCES = tests/unit/test_accel_num.c
+tests_unit_test_accel_num_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_accel_num_LDADD = $(CHECK_LIBS) -lm
+tests_unit_test_accel_kat_SOURCES = tests/unit/test_accel_kat.c
+tests_unit_test_accel_kat_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
+tests_unit_test_accel_kat_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+
 # steps, build, bound, package, cli
 package_tests = tests/unit/test_steps tests/unit/test_package tests/unit/test_build \
 	tests/prop/test_bound tests/prop/test_package_emulator

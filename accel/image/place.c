@@ -69,13 +69,11 @@ static int join_operands(struct plan *p, const struct cnn_layer *l, unsigned i)
 	return HV_OK;
 }
 
+/* A source of one pass inside one pass of the whole: it writes its words with gaps between. */
 static int join_channels(struct plan *p, const struct cnn_layer *l, unsigned i)
 {
-	unsigned at = 0;
+	uint32_t per_pass = cnn_per_pass(l->in_channels), at = 0;
 
-	if (l->in_channels > CNN_PROCESSORS)
-		return refuse(p, HV_E_INVAL, "layer %u: concatenation of more than %d channels", i,
-			      CNN_PROCESSORS);
 	for (unsigned s = 0; s < cnn_layer_sources(l); s++) {
 		struct tensor *t = source_tensor(p, l, s);
 		uint32_t chw[3];
@@ -90,9 +88,15 @@ static int join_channels(struct plan *p, const struct cnn_layer *l, unsigned i)
 			return refuse(p, HV_E_INVAL,
 				      "layer %u: source %u starts at channel %u; all concatenated "
 				      "sources but the last need a multiple of 4 channels",
-				      i, s, at);
+				      i, s, (unsigned)at);
+		if (at / per_pass != (at + chw[0] - 1) / per_pass)
+			return refuse(p, HV_E_INVAL,
+				      "layer %u: source %u straddles two passes of %u channels", i,
+				      s, (unsigned)per_pass);
 		t->region = (int)i;
-		t->first_processor = at;
+		t->first_processor = at % per_pass;
+		t->sub_word = at / per_pass;
+		t->gap = cnn_passes(l->in_channels) - 1;
 		at += chw[0];
 	}
 	return HV_OK;

@@ -62,6 +62,18 @@ static bool replay_op(const struct kat *k, const struct kat_op *op, struct cnn_e
 	}
 }
 
+/* What the interrupt handler does in every quadrant. */
+static void acknowledge(struct cnn_emu *e)
+{
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++) {
+		uint32_t addr = CNN_CTRL + q * CNN_QUADRANT_STRIDE, ctrl = cnn_emu_read32(e, addr);
+
+		if ((ctrl & CNN_CTRL_IRQ) != 0)
+			cnn_emu_write32(e, addr,
+					ctrl & ~(CNN_CTRL_IRQ | CNN_CTRL_CNN_EN | CNN_CTRL_STREAM));
+	}
+}
+
 bool kat_replay(const struct kat *k, struct cnn_emu *e, unsigned skip, char *why, size_t cap)
 {
 	for (size_t i = 0; i < k->n_ops; i++)
@@ -78,6 +90,7 @@ bool kat_replay(const struct kat *k, struct cnn_emu *e, unsigned skip, char *why
 		cnn_emu_write32(e, CNN_CTRL, ctrl | CNN_CTRL_CNN_EN);
 		cnn_emu_finish(e);
 	}
+	acknowledge(e);
 	return true;
 }
 

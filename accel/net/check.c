@@ -78,6 +78,9 @@ static int check_sources(const struct cnn_net *net, const struct cnn_layer *l,
 
 	for (unsigned i = 0; err == HV_OK && i < cnn_layer_sources(l); i++)
 		err = check_one_source(net, l, i, r, &channels);
+	if (err == HV_OK && net->input_chw && l->from == CNN_FROM_INPUT && l->flatten &&
+	    l->height * l->width > 1)
+		return refuse(r, "flatten of the byte-sequential input; give it in pixel order");
 	if (err == HV_OK && channels != want)
 		return refuse(r, "in_channels x operands is %u, but the sources have %u channels",
 			      (unsigned)want, (unsigned)channels);
@@ -140,6 +143,12 @@ static int check_operands(const struct cnn_layer *l, const struct report *r)
 			      "operands is %u, but only 2 can be pooled after they were "
 			      "combined",
 			      l->operands);
+	/* Those are run pass after pass as a taller image, which cannot be pooled. */
+	if (l->op == CNN_OP_PASS && l->in_channels > CNN_PROCESSORS &&
+	    (l->operands > 2 || l->in_channels > 2 * CNN_PROCESSORS) &&
+	    (l->pool != CNN_POOL_NONE || cnn_layer_stride(l) != 1))
+		return refuse(r, "%u operands of %u channels cannot be pooled in the same layer",
+			      l->operands, l->in_channels);
 	return range(r, "eltwise", (long)l->eltwise, CNN_ELT_SUB, CNN_ELT_XOR);
 }
 
