@@ -201,6 +201,12 @@ bool world_step(struct arq_world *w)
 	bool busy = false;
 
 	w->steps++;
+	if (w->moody > 0 && hv_rng_below(&w->rng, w->moody) == 0) {
+		int who = (int)hv_rng_below(&w->rng, 2);
+
+		w->side[who].deaf = !w->side[who].deaf;
+		side_run(w, who, 0);
+	}
 	for (int i = 0; i < 2; i++) {
 		wire_deliver(w, i);
 	}

@@ -45,6 +45,7 @@ struct arq_world {
 	struct arq_faults faults;
 	struct hv_rng rng;
 	uint64_t now_us, latency_us;
+	uint32_t moody; /* each side stops or goes on reading every so many steps; 0: never */
 	uint32_t bps, byte_us, msg_max;
 	uint64_t seed;
 	uint64_t steps;

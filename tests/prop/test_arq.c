@@ -86,6 +86,7 @@ static void world_draw(uint64_t seed)
 	world_init(&w, seed, bps[hv_rng_below(&r, 4)], (uint16_t)(2048u << hv_rng_below(&r, 5)));
 	w.latency_us = hv_rng_below(&r, 2) ? 200 : 16000;
 	w.msg_max = 16 + hv_rng_below(&r, w.msg_max < 3000 ? w.msg_max - 16 : 3000);
+	w.moody = hv_rng_below(&r, 2) ? 50 + hv_rng_below(&r, 3000) : 0;
 	faults_draw(&r, &w.faults);
 }
 
