@@ -1,6 +1,7 @@
 /* The wires of released versions, byte for byte (proto/compat). The files hold messages whose
  * fields follow from the message and the field's place; decoding must give those values and
- * encoding the same bytes. After a new message: run with --print and append its line. */
+ * encoding the same bytes. After a new message: run with --print and append its line. A client
+ * message may gain fields; all else stays as it is within a version. */
 #include "proto/frame.h"
 #include "proto/linkmsg.h"
 #include "tests/lib/ipc_types.h"
@@ -195,6 +196,54 @@ static void message_free(ProtobufCMessage *m)
 	free(m);
 }
 
+static void fields_check(const ProtobufCMessage *m);
+
+static void value_check(const ProtobufCFieldDescriptor *f, const void *at)
+{
+	uint64_t want = 0;
+
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
+		fields_check(*(ProtobufCMessage *const *)at);
+	} else if (f->type == PROTOBUF_C_TYPE_STRING) {
+		ck_assert_str_eq(*(const char *const *)at, text_of(f->id));
+	} else {
+		value_fill(f, &want);
+		ck_assert_msg(memcmp(at, &want, value_bytes(f)) == 0,
+			      "field %s reads otherwise now", f->name);
+	}
+}
+
+/* Absent in the golden bytes: the field was added later. */
+static bool is_absent(const ProtobufCFieldDescriptor *f, const void *at)
+{
+	static const uint8_t zero[8];
+
+	if (f->type == PROTOBUF_C_TYPE_STRING)
+		return (*(const char *const *)at)[0] == '\0';
+	return memcmp(at, zero, value_bytes(f)) == 0;
+}
+
+/* Every field that is there has the value that belongs to its number and type. */
+static void fields_check(const ProtobufCMessage *m)
+{
+	ck_assert_uint_eq(m->n_unknown_fields, 0);
+	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+		const uint8_t *at = (const uint8_t *)m + f->offset;
+		size_t n;
+
+		if (f->label != PROTOBUF_C_LABEL_REPEATED) {
+			if (!is_absent(f, at))
+				value_check(f, at);
+			continue;
+		}
+		n = *(const size_t *)(const void *)((const uint8_t *)m + f->quantifier_offset);
+		for (size_t k = 0; k < n; k++)
+			value_check(f,
+				    *(const uint8_t *const *)(const void *)at + k * value_bytes(f));
+	}
+}
+
 static const struct ipc_type *ipc_type_find(const char *name)
 {
 	for (int i = 0; i < IPC_TYPES; i++)
@@ -257,8 +306,9 @@ static void file_check(const char *file, size_t (*make)(const char *name, uint8_
 
 		if (n == 0)
 			continue;
-		ck_assert_msg(make(name, made) == n && memcmp(made, want, n) == 0,
-			      "%s: %s is encoded otherwise now", file, name);
+		if (make != NULL)
+			ck_assert_msg(make(name, made) == n && memcmp(made, want, n) == 0,
+				      "%s: %s is encoded otherwise now", file, name);
 		decode(name, want, n);
 		lines--;
 	}
@@ -303,7 +353,7 @@ static void ipc_check(const char *name, const uint8_t *b, size_t n)
 	ck_assert_uint_eq(f.msg_len, n - IPC_HDR);
 	m = protobuf_c_message_unpack(t->type, NULL, f.msg_len, b + IPC_HDR);
 	ck_assert_ptr_nonnull(m);
-	ck_assert_uint_eq(m->n_unknown_fields, 0);
+	fields_check(m);
 	ck_assert_uint_eq(protobuf_c_message_pack(m, back), f.msg_len);
 	ck_assert_mem_eq(back, b + IPC_HDR, f.msg_len);
 	protobuf_c_message_free_unpacked(m, NULL);
@@ -324,7 +374,8 @@ END_TEST
 
 START_TEST(client_messages_of_version_1_are_unchanged)
 {
-	file_check("ipc-1.hex", ipc_make, ipc_check, 0 IPC_KIND_MAP(ONE));
+	/* Not made again: a message may have gained fields that the old bytes lack. */
+	file_check("ipc-1.hex", NULL, ipc_check, 0 IPC_KIND_MAP(ONE));
 }
 END_TEST
 
