@@ -20,7 +20,8 @@ static double response(const double *a, const double *e, const double *cosines, 
 
 		re += d * cosines[at];
 		im += d * cosines[at + turn];
-		at = (at + f) % turn;
+		at += f;
+		at -= at >= turn ? turn : 0;
 	}
 	return re * re + im * im;
 }
@@ -37,7 +38,8 @@ double cnn_bound_worst_tone(const struct package *p, const double *m, const doub
 		table[i] = cos(2 * M_PI * i / turn);
 		table[turn + i] = sin(2 * M_PI * i / turn);
 	}
-	for (unsigned f = 0; f < turn; f++) {
+	/* The rows are real, so frequency turn - f answers as f does. */
+	for (unsigned f = 0; f <= n; f++) {
 		double err = 0;
 
 		for (unsigned r = 0; r < n; r++)

@@ -5,6 +5,7 @@
 #include "tasks/metric.h"
 #include "util/json_out.h"
 #include "util/own.h"
+#include <math.h>
 #include <stdio.h>
 
 enum { SAMPLES = 4096, SAMPLES_MIN = 128, SAMPLES_MAX = 1 << 20, LEVEL = 2 };
@@ -65,8 +66,13 @@ static int from_matrix(const struct cli *c, unsigned level, uint64_t samples, st
 	m = malloc(a.items * sizeof(*m));
 	if (m == NULL)
 		return cli_fail(c, HV_E_NOMEM, "out of memory");
-	for (size_t i = 0; i < a.items; i++)
+	for (size_t i = 0; i < a.items; i++) {
 		m[i] = npy_value(&a, i);
+		if (!isfinite(m[i]))
+			return cli_fail(c, HV_E_FORMAT,
+					"%s: element (%zu, %zu) is no finite number", path,
+					i / a.shape[1], i % a.shape[1]);
+	}
 	r = cnn_build_matrix(c->opt[CLI_NAME], m, (unsigned)a.shape[0], (unsigned)a.shape[1], level,
 			     samples, p, why, sizeof(why));
 	return r < 0 ? cli_fail(c, r, "%s: %s", path, why) : CLI_DONE;
