@@ -21,8 +21,12 @@ tests_unit_test_ctl_table_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$
 tests_unit_test_ctl_table_LDADD = $(hvctl_libs) $(CHECK_LIBS)
 
 # Scripts: of libharvest's public side here, of the command line in tests/e2e
-dist_check_SCRIPTS += tests/abi/libharvest.sh
-TESTS += tests/abi/libharvest.sh
+client_scripts = tests/abi/libharvest.sh tests/e2e/10-cli-bad-input.sh tests/e2e/11-cli-jobs.sh
+dist_check_SCRIPTS += $(client_scripts)
+TESTS += $(client_scripts)
+check_PROGRAMS += tests/lib/rude
+tests_lib_rude_SOURCES = tests/lib/rude.c
+tests_lib_rude_LDADD = libhvproto.la libhvutil.la
 
 client_fuzz = tests/fuzz/fuzz_result tests/fuzz/fuzz_npy tests/fuzz/fuzz_csv tests/fuzz/fuzz_jobfile
 check_PROGRAMS += $(client_fuzz)
