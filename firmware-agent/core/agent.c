@@ -76,6 +76,9 @@ uint64_t ag_next_us(const struct agent *a)
 		next = arq_next_us(&a->arq);
 	if (run < next)
 		next = run;
+	/* the primary or a run has ended: bytes of a slot image may go in at once */
+	if (a->load_waits && !a->primary.active && a->run.phase == AG_IDLE)
+		next = 0;
 	if (a->primary.n > 0 && a->arq.state == ARQ_UP && a->primary.report_us < next)
 		next = a->primary.report_us;
 	return next;
