@@ -1,7 +1,8 @@
 # tests of accel
 
 # net, ref, image, emu, cost, kat, slotimg
-accel_net_tests = tests/prop/test_accel tests/unit/test_accel_num tests/unit/test_accel_kat
+accel_net_tests = tests/prop/test_accel tests/prop/test_slotimg tests/unit/test_accel_num \
+	tests/unit/test_accel_kat tests/unit/test_accel_emu tests/unit/test_accel_net
 if HAVE_CHECK
 check_PROGRAMS += $(accel_net_tests)
 TESTS += $(accel_net_tests)
@@ -16,6 +17,26 @@ tests_unit_test_accel_num_LDADD = $(CHECK_LIBS) -lm
 tests_unit_test_accel_kat_SOURCES = tests/unit/test_accel_kat.c
 tests_unit_test_accel_kat_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
 tests_unit_test_accel_kat_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+tests_unit_test_accel_emu_SOURCES = tests/unit/test_accel_emu.c
+tests_unit_test_accel_emu_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_accel_emu_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+tests_unit_test_accel_net_SOURCES = tests/unit/test_accel_net.c
+tests_unit_test_accel_net_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_accel_net_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+tests_prop_test_slotimg_SOURCES = tests/prop/test_slotimg.c tests/lib/accel_nets.c \
+	tests/lib/accel_nets.h
+tests_prop_test_slotimg_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_slotimg_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+
+accel_fuzz = tests/fuzz/fuzz_kat tests/fuzz/fuzz_slotimg
+check_PROGRAMS += $(accel_fuzz)
+TESTS += $(accel_fuzz)
+EXTRA_DIST += tests/fuzz/corpus/kat tests/fuzz/corpus/slotimg
+CLEANFILES += fuzz_kat.crash fuzz_slotimg.crash
+tests_fuzz_fuzz_kat_SOURCES = tests/fuzz/fuzz_kat.c
+tests_fuzz_fuzz_kat_LDADD = libhvfuzz.la libhvaccel.la libhvutil.la
+tests_fuzz_fuzz_slotimg_SOURCES = tests/fuzz/fuzz_slotimg.c
+tests_fuzz_fuzz_slotimg_LDADD = libhvfuzz.la libhvsteps.la libhvutil.la
 
 # steps, build, bound, package, cli
 package_tests = tests/unit/test_steps tests/unit/test_package tests/unit/test_build \
