@@ -159,10 +159,11 @@ START_TEST(the_manual_page_knows_every_verb_action_and_option)
 	char text[64];
 
 	for (size_t i = 0; i < ctl_n_verbs; i++) {
-		snprintf(text, sizeof(text), "%s", ctl_verbs[i]->name);
-		ck_assert_msg(has_word(man, text), "verb %s", text);
-		for (const struct action *x = ctl_verbs[i]->actions; x && x->name; x++)
-			ck_assert_msg(has_word(man, x->name), "%s %s", text, x->name);
+		const struct verb *v = ctl_verbs[i];
+
+		ck_assert_msg(has_word(man, v->name), "verb %s", v->name);
+		for (const struct action *x = v->actions; x && x->name; x++)
+			ck_assert_msg(has_word(man, x->name), "%s %s", v->name, x->name);
 	}
 	for (int i = OPT_NONE + 1; i < OPT_COUNT; i++)
 		ck_assert_msg(has_word(man, roff_option(option_get((enum option_id)i)->name, text)),
@@ -173,7 +174,7 @@ END_TEST
 START_TEST(the_manual_page_knows_every_exit_code)
 {
 	hv_autofree char *man = source(SRCDIR "/docs/man/harvestctl.1");
-	char text[16];
+	char text[32];
 
 	for (int code = CTL_DONE; code <= CTL_BAD_INPUT; code++) {
 		snprintf(text, sizeof(text), ".TP\n%d\n", code);
@@ -185,10 +186,10 @@ END_TEST
 /* The line of the completion's table that belongs to a verb. */
 static char *completion_of(const char *script, const char *verb)
 {
-	char head[32];
+	hv_autofree char *head = NULL;
 	const char *at, *end;
 
-	snprintf(head, sizeof(head), "\n\t%s)", verb);
+	ck_assert_int_gt(asprintf(&head, "\n\t%s)", verb), 0);
 	at = strstr(script, head);
 	end = at != NULL ? strstr(at, ";;") : NULL;
 	return end != NULL ? strndup(at, (size_t)(end - at)) : strdup("");
