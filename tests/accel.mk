@@ -77,3 +77,10 @@ tests_fuzz_fuzz_model_npy_LDADD = libhvfuzz.la libhvutil.la
 
 dist_check_SCRIPTS += tests/unit/harvest_model.sh
 TESTS += tests/unit/harvest_model.sh
+
+check_PROGRAMS += tests/fuzz/fuzz_steps
+TESTS += tests/fuzz/fuzz_steps
+EXTRA_DIST += tests/fuzz/corpus/steps
+CLEANFILES += fuzz_steps.crash
+tests_fuzz_fuzz_steps_SOURCES = tests/fuzz/fuzz_steps.c
+tests_fuzz_fuzz_steps_LDADD = libhvfuzz.la libhvsteps.la
