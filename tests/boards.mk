@@ -1,7 +1,8 @@
 # tests of daemon/{board,link,models,quality}
 if HAVE_CHECK
 boards_tests = tests/unit/test_board_fsm tests/unit/test_tracker \
-	tests/unit/test_boards_hostile tests/prop/test_boards
+	tests/unit/test_boards_hostile tests/unit/test_link_virtual tests/unit/test_models \
+	tests/prop/test_boards
 check_PROGRAMS += $(boards_tests)
 TESTS += $(boards_tests)
 endif
@@ -23,3 +24,17 @@ tests_unit_test_boards_hostile_SOURCES = tests/unit/test_boards_hostile.c \
 	tests/lib/raw_board.c tests/lib/raw_board.h
 tests_unit_test_boards_hostile_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_boards_hostile_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
+tests_unit_test_link_virtual_SOURCES = tests/unit/test_link_virtual.c tests/lib/temp_dir.h
+tests_unit_test_link_virtual_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(UV_CFLAGS)
+tests_unit_test_link_virtual_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
+tests_unit_test_models_SOURCES = tests/unit/test_models.c tests/lib/temp_dir.h
+tests_unit_test_models_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_models_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
+
+check_PROGRAMS += tests/fuzz/fuzz_board_messages
+TESTS += tests/fuzz/fuzz_board_messages
+EXTRA_DIST += tests/fuzz/corpus/board_messages
+CLEANFILES += fuzz_board_messages.crash
+tests_fuzz_fuzz_board_messages_SOURCES = tests/fuzz/fuzz_board_messages.c \
+	tests/lib/raw_board.c tests/lib/raw_board.h
+tests_fuzz_fuzz_board_messages_LDADD = libhvfuzz.la $(boards_libs) -lm

@@ -283,8 +283,8 @@ static int remove_stale(const char *path, char *why, size_t cap)
 	struct stat st;
 
 	if (strlen(path) >= sizeof(sa.sun_path)) {
-		snprintf(why, cap, "socket path %s is too long: at most %zu characters", path,
-			 sizeof(sa.sun_path) - 1);
+		snprintf(why, cap, "socket path is too long, at most %zu characters: %s",
+			 sizeof(sa.sun_path) - 1, path);
 		return HV_E_INVAL;
 	}
 	strcpy(sa.sun_path, path);
@@ -304,6 +304,20 @@ static int remove_stale(const char *path, char *why, size_t cap)
 		return hv_err_errno(errno);
 	}
 	return HV_OK;
+}
+
+/* libuv calls a missing directory "permission denied"; people should hear what it is. */
+static int check_dir(const char *path, char *why, size_t cap)
+{
+	const char *slash = strrchr(path, '/');
+	hv_autofree char *dir = slash != NULL ? strndup(path, (size_t)(slash - path)) : NULL;
+	struct stat st;
+
+	if (dir == NULL || dir[0] == '\0' || stat(dir, &st) == 0)
+		return HV_OK;
+	snprintf(why, cap, "cannot listen for virtual boards at %s: %s: %s", path, dir,
+		 strerror(errno));
+	return hv_err_errno(errno);
 }
 
 static int hub_listen(struct link_hub *hub, const char *path, int fd, char *why, size_t cap)
@@ -330,6 +344,8 @@ int link_hub_new(struct uv_loop_s *loop, const char *path, int fd, const struct 
 	struct link_hub *hub;
 	int r = fd >= 0 ? HV_OK : remove_stale(path, why, cap);
 
+	if (r == HV_OK && fd < 0)
+		r = check_dir(path, why, cap);
 	if (r != HV_OK)
 		return r;
 	hub = calloc(1, sizeof(*hub));

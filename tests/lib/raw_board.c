@@ -206,9 +206,9 @@ void raw_pass(struct raw_board *r, uint64_t us)
 		raw_pump(r);
 		if (r->wire != NULL && r->wire->armed_us < at)
 			at = r->wire->armed_us;
-		if (arq_next_us(&r->arq) < at)
+		if (r->wire != NULL && arq_next_us(&r->arq) < at)
 			at = arq_next_us(&r->arq);
-		raw_now_us = at > raw_now_us ? at : raw_now_us + 1;
+		raw_now_us = at > raw_now_us ? at : raw_now_us + 100;
 		if (r->wire != NULL && r->wire->armed_us <= raw_now_us)
 			link_on_time(&r->wire->link, raw_now_us);
 	}
