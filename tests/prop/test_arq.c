@@ -92,7 +92,7 @@ static void world_draw(uint64_t seed)
 
 START_TEST(every_message_arrives_once_and_in_order_whatever_the_line_does)
 {
-	uint64_t first = (uint64_t)_i * 1000, n = rounds(50, 2000);
+	uint64_t first = (uint64_t)_i * 1000, n = rounds(25, 2000);
 
 	printf("  seeds %llu..%llu\n", (unsigned long long)first,
 	       (unsigned long long)(first + n - 1));
@@ -114,7 +114,7 @@ START_TEST(reboot_of_either_side_at_any_step_ends_the_life_and_the_next_one_work
 {
 	enum arq_role who = (enum arq_role)(_i & 1);
 	bool noisy = _i > 1;
-	uint64_t stride = rounds(23, 1);
+	uint64_t stride = rounds(37, 1);
 
 	printf("  reboot side %d at every %llu. step%s\n", who, (unsigned long long)stride,
 	       noisy ? ", noisy line" : "");
