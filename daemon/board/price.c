@@ -217,6 +217,14 @@ static const char *why_not(const struct board *b, const struct model *m,
 	return NULL;
 }
 
+/* What is left of a load in progress; 0 when there is none. */
+static double rest_of_load_us(const struct board *b, const struct board_slot *s)
+{
+	if (s->state < SLOT_BEGUN || s->state >= SLOT_SERVING || s->image_len == 0)
+		return 0;
+	return board_load_us(b, &s->img) * (1 - (double)s->sent / (double)s->image_len);
+}
+
 /* Work that is there already, and the rest of a load in progress. */
 static uint64_t queue_us(const struct board *b, const struct model *m, uint64_t now_us)
 {
@@ -232,14 +240,9 @@ static uint64_t queue_us(const struct board *b, const struct model *m, uint64_t 
 	}
 	if (sum > 0 && now_us > oldest)
 		sum = sum > now_us - oldest ? sum - (now_us - oldest) : 0;
-	for (unsigned i = 0; i < board_slots(b); i++) {
-		const struct board_slot *s = &b->slot[i];
-
-		if (s->state >= SLOT_BEGUN && s->state < SLOT_SERVING && s->model != m &&
-		    s->image_len > 0)
-			load += board_load_us(b, &s->img) *
-				(1 - (double)s->sent / (double)s->image_len);
-	}
+	for (unsigned i = 0; i < board_slots(b); i++)
+		if (b->slot[i].model != m)
+			load += rest_of_load_us(b, &b->slot[i]);
 	return sum + (uint64_t)load;
 }
 
@@ -249,10 +252,14 @@ static uint64_t load_price_us(const struct board *b, const struct model *m,
 {
 	uint32_t most = board_batch_max(b, m, img);
 	uint32_t n = min_u32(m->pkg->n_kats, most);
+	double load = board_load_us(b, img);
 
 	if (board_has_model(b, m))
 		return 0;
-	return (uint64_t)board_load_us(b, img) + (n > 0 ? board_job_us(b, m, img, n) : 0);
+	for (unsigned i = 0; i < board_slots(b); i++)
+		if (b->slot[i].model == m && b->slot[i].state >= SLOT_BEGUN)
+			load = rest_of_load_us(b, &b->slot[i]);
+	return (uint64_t)load + (n > 0 ? board_job_us(b, m, img, n) : 0);
 }
 
 void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,

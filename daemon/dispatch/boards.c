@@ -82,20 +82,26 @@ void pump_boards(struct dispatch *d)
 	}
 }
 
-/* Compare what a batch took with what was predicted, so that a slow board is priced as one. */
-static void learn(struct dispatch *d, const struct board *b, const struct dispatch_unit *u,
-		  uint64_t took_ns)
+/* Compare what a batch took with what was predicted, so that a slow board is priced as one.
+ * Batches queue up on the board to keep its link busy, so a batch's time begins when the one
+ * before it came back. */
+static void learn(struct dispatch *d, const struct board *b, const struct dispatch_unit *u)
 {
 	const struct job_part *p = &u->job->part[u->part];
+	const struct board_batch *batch = &u->as.batch;
 	double predicted_us = p->us_per_record * u->count + p->wait_us;
 
 	for (size_t i = 0; i < boards_count(d->boards) && i < DISPATCH_BOARDS_MAX; i++) {
 		struct board_stat *s = &d->board[i];
+		uint64_t begin_ns;
 		double ratio;
 
 		if (boards_at(d->boards, i) != b || predicted_us <= 0)
 			continue;
-		ratio = (double)took_ns / 1000.0 / predicted_us * s->slowness;
+		begin_ns = s->last_done_ns > batch->sent_ns ? s->last_done_ns : batch->sent_ns;
+		s->last_done_ns = batch->done_ns;
+		ratio = ((double)batch->done_ns - (double)begin_ns) / 1000.0 / predicted_us *
+			s->slowness;
 		s->slowness += slowness_weight * (ratio - s->slowness);
 		s->slowness = fmin(slowness_max, fmax(1, s->slowness));
 	}
@@ -117,7 +123,7 @@ static void on_batch(void *ctx, struct board *b, struct board_batch *batch, int 
 	compute_ns = compute_ns < all_ns ? compute_ns : all_ns;
 	job_stamp(u->job, batch->sent_ns, batch->done_ns, all_ns - compute_ns, compute_ns);
 	if (!job_state_is_final(u->job->state))
-		learn(d, b, u, all_ns);
+		learn(d, b, u);
 	dispatch_unit_done(d, u);
 	dispatch_pump(d);
 }

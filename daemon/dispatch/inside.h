@@ -17,6 +17,7 @@ struct dispatch_unit {
 struct board_stat {
 	double queued_us; /* quotas waiting for it */
 	double slowness; /* moving average of actual over predicted time, >= 1 */
+	uint64_t last_done_ns; /* when its last batch came back */
 };
 
 struct name_cache {

@@ -160,6 +160,7 @@ void quota_reroute(struct dispatch *d, struct job *j)
 
 	if (s.records == 0)
 		return;
+	quota_clear(d, j); /* its own records are no queue in front of it */
 	facts_decide(d, &s, &dec);
 	if (!dec.verdict.ok) {
 		/* It was promised before; late is better than not at all, and the deadline's
@@ -172,7 +173,6 @@ void quota_reroute(struct dispatch *d, struct job *j)
 		quota_set(d, j, &dec);
 		return;
 	}
-	quota_clear(d, j);
 	dispatch_tick_arm(d);
 	if (j->units > 0 || may_wait_for_board(d, j))
 		return;
