@@ -1,1 +1,30 @@
-# tests of agent
+# tests of agent and of the virtual board
+agent_peer = tests/lib/board_peer.c tests/lib/board_peer.h
+agent_ldadd = libhvvboard.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
+
+if HAVE_CHECK
+agent_tests = tests/unit/test_guard tests/unit/test_agent tests/unit/test_virtual_board \
+	tests/prop/test_non_interference
+check_PROGRAMS += $(agent_tests)
+TESTS += $(agent_tests)
+endif
+
+tests_unit_test_guard_SOURCES = tests/unit/test_guard.c
+tests_unit_test_guard_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_guard_LDADD = libhvagent.la $(CHECK_LIBS)
+tests_unit_test_agent_SOURCES = tests/unit/test_agent.c $(agent_peer)
+tests_unit_test_agent_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_agent_LDADD = $(agent_ldadd) $(CHECK_LIBS)
+tests_unit_test_virtual_board_SOURCES = tests/unit/test_virtual_board.c $(agent_peer)
+tests_unit_test_virtual_board_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_virtual_board_LDADD = $(agent_ldadd) $(CHECK_LIBS)
+tests_prop_test_non_interference_SOURCES = tests/prop/test_non_interference.c $(agent_peer)
+tests_prop_test_non_interference_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_non_interference_LDADD = $(agent_ldadd) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_agent_uart
+TESTS += tests/fuzz/fuzz_agent_uart
+EXTRA_DIST += tests/fuzz/corpus/agent_uart
+CLEANFILES += fuzz_agent_uart.crash
+tests_fuzz_fuzz_agent_uart_SOURCES = tests/fuzz/fuzz_agent_uart.c $(agent_peer)
+tests_fuzz_fuzz_agent_uart_LDADD = libhvfuzz.la $(agent_ldadd)
