@@ -10,8 +10,8 @@ world_start
 
 job_is_right() {
 	timeout 60 "$B/harvestctl" submit "$W/in.raw" --task fft64 --dtype int16 --policy offload \
-		--deadline-ms 20000 -o "$W/out.bin" --json >"$W/job.json" || return 1
-	"$R" worst fft64 "$W/in.raw" "$W/out.bin" | awk '{ exit !($1 > 20) }'
+		--deadline-ms 20000 --max-error 44 -o "$W/out.bin" --json >"$W/job.json" || return 1
+	"$R" worst fft64 "$W/in.raw" "$W/out.bin" | awk '{ exit !($1 > 30) }'
 }
 
 story() { # NAME EXTRA-CHECK FAULT...

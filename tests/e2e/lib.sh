@@ -46,6 +46,7 @@ check() {
 expect() {
 	local want=$1 pattern=$2 got=0
 	shift 2
+	[ "$1" != ctl ] || { shift && set -- "$B/harvestctl" "$@"; }
 	timeout 60 "$@" >"$W/expect.out" 2>&1 </dev/null || got=$?
 	if [ "$got" = "$want" ] && grep -qiE -- "$pattern" "$W/expect.out"; then
 		ok
@@ -81,6 +82,7 @@ board_start() {
 	"$B/harvest-board" --connect "$W/boards.sock" --serial "$name" "$@" \
 		>"$W/$name.out" 2>"$W/$name.err" &
 	echo $! >"$W/$name.pid"
+	disown # its death is part of the story, not news
 }
 
 # board_stop NAME [SIGNAL]
