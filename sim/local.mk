@@ -12,3 +12,4 @@ bin_PROGRAMS += harvest-board
 harvest_board_SOURCES = sim/board_main.c sim/board_options.c sim/board_options.h \
 	sim/board_socket.c sim/board_socket.h
 harvest_board_LDADD = libhvvboard.la libhvproto.la libhvutil.la
+dist_man_MANS += docs/man/harvest-board.1
