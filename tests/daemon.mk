@@ -1,15 +1,35 @@
 # tests of daemon
 if HAVE_CHECK
-daemon_tests = tests/unit/test_daemon
+daemon_tests = tests/unit/test_sched tests/unit/test_queue tests/unit/test_job \
+	tests/unit/test_daemon tests/prop/test_sched tests/prop/test_job tests/prop/test_daemon
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 endif
+
+tests_unit_test_sched_SOURCES = tests/unit/test_sched.c
+tests_unit_test_sched_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_sched_LDADD = libhvsched.la $(CHECK_LIBS) -lm
+tests_prop_test_sched_SOURCES = tests/prop/test_sched.c
+tests_prop_test_sched_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_sched_LDADD = libhvsched.la $(CHECK_LIBS) -lm
+tests_unit_test_queue_SOURCES = tests/unit/test_queue.c
+tests_unit_test_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_queue_LDADD = libhvsched.la $(CHECK_LIBS)
 
 # a daemon in the test's process, over fake boards
 daemon_world = tests/lib/daemon_world.c tests/lib/daemon_world.h \
 	tests/lib/fake_boards.c tests/lib/fake_boards.h
 daemon_libs = libhvipc.la libhvlog.la libhvkernels.la libhvaccel.la $(UV_LIBS)
 
+tests_unit_test_job_SOURCES = tests/unit/test_job.c
+tests_unit_test_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_job_LDADD = libhvjobs.la $(CHECK_LIBS)
+tests_prop_test_job_SOURCES = tests/prop/test_job.c
+tests_prop_test_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_job_LDADD = libhvjobs.la $(CHECK_LIBS)
 tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c $(daemon_world)
 tests_unit_test_daemon_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_daemon_LDADD = $(daemon_libs) $(CHECK_LIBS)
+tests_unit_test_daemon_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
+tests_prop_test_daemon_SOURCES = tests/prop/test_daemon.c $(daemon_world)
+tests_prop_test_daemon_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_daemon_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm

@@ -236,7 +236,7 @@ static uint32_t fill(struct plan *p, uint32_t mask, uint32_t n, double limit_us)
 	for (size_t i = 0; i < p->lines; i++) {
 		struct line *l = &p->line[i];
 
-		if (sum <= n || l->share > room[i])
+		if ((mask >> i & 1) && (sum <= n || l->share > room[i]))
 			l->share = room[i];
 	}
 	for (size_t i = 0; i < p->lines; i++)
