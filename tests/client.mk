@@ -1,5 +1,5 @@
 # tests of client
-client_tests = tests/unit/test_client tests/unit/test_result tests/unit/test_samples \
+client_tests = tests/unit/test_client tests/unit/test_client_faults tests/unit/test_result tests/unit/test_samples \
 	tests/unit/test_ctl_table
 if HAVE_CHECK
 check_PROGRAMS += $(client_tests)
@@ -10,6 +10,10 @@ tests_unit_test_client_SOURCES = tests/unit/test_client.c \
 	tests/lib/fake_daemon.c tests/lib/fake_daemon.h
 tests_unit_test_client_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_client_LDADD = $(hvclient_libs) $(CHECK_LIBS)
+tests_unit_test_client_faults_SOURCES = tests/unit/test_client_faults.c \
+	tests/lib/fake_daemon.c tests/lib/fake_daemon.h
+tests_unit_test_client_faults_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_client_faults_LDADD = $(hvclient_libs) $(CHECK_LIBS)
 tests_unit_test_result_SOURCES = tests/unit/test_result.c
 tests_unit_test_result_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_result_LDADD = $(hvclient_libs) $(CHECK_LIBS)
