@@ -106,41 +106,74 @@ static int parsed(harvest_client *c, int err)
 	return err;
 }
 
-int client_queue(harvest_client *c, struct call *k, uint16_t kind, const ProtobufCMessage *msg,
-		 const void *payload, size_t len)
+/* Room for a frame behind what is queued, header written, call entered. Returns where the
+ * message goes; NULL with *err. frame_close() queues it. */
+static uint8_t *frame_open(harvest_client *c, struct call *k, uint16_t kind, size_t msg_len,
+			   size_t len, int *err)
 {
 	struct ipc_frame f = { .kind = kind };
-	size_t msg_len = protobuf_c_message_get_packed_size(msg);
 	uint8_t *to;
-	int err = HV_OK;
 
+	*err = c->lost;
 	if (c->lost != HV_OK)
-		return c->lost;
+		return NULL;
 	if (msg_len > IPC_MSG_MAX || len > IPC_PAYLOAD_MAX) {
 		reason_set(&c->why,
-			   "a request takes at most %d MiB of samples and %d KiB of "
-			   "constraints: cut it into several",
+			   "a request takes at most %d MiB of samples and %d KiB of constraints: "
+			   "cut it into several",
 			   IPC_PAYLOAD_MAX >> 20, IPC_MSG_MAX >> 10);
-		return HV_E_INVAL;
+		*err = HV_E_INVAL;
+		return NULL;
 	}
-	to = conn_room(&c->conn, IPC_HDR + msg_len + len, &err);
+	to = conn_room(&c->conn, IPC_HDR + msg_len + len, err);
 	if (to != NULL)
-		err = calls_add(&c->calls, k);
-	if (err != HV_OK) {
-		reason_set(&c->why, err == HV_E_BUSY
-					    ? "too much is waiting to be sent or answered: "
-					      "dispatch first"
-					    : "out of memory for a request");
-		return err;
+		*err = calls_add(&c->calls, k);
+	if (*err != HV_OK) {
+		reason_set(&c->why, "%s",
+			   *err == HV_E_BUSY
+				   ? "too much is waiting to be sent or answered: dispatch first"
+				   : "out of memory for a request");
+		return NULL;
 	}
 	f.msg_len = (uint32_t)msg_len;
 	f.payload_len = (uint32_t)len;
 	f.tag = k->tag;
 	ipc_frame_encode(&f, to);
-	protobuf_c_message_pack(msg, to + IPC_HDR);
+	return to + IPC_HDR;
+}
+
+static void frame_close(harvest_client *c, uint8_t *msg, size_t msg_len, const void *payload,
+			size_t len)
+{
 	if (len > 0)
-		memcpy(to + IPC_HDR + msg_len, payload, len);
+		memcpy(msg + msg_len, payload, len);
 	conn_queued(&c->conn, IPC_HDR + msg_len + len);
+}
+
+int client_queue(harvest_client *c, struct call *k, uint16_t kind, const ProtobufCMessage *msg,
+		 const void *payload, size_t len)
+{
+	size_t msg_len = protobuf_c_message_get_packed_size(msg);
+	int err;
+	uint8_t *to = frame_open(c, k, kind, msg_len, len, &err);
+
+	if (to == NULL)
+		return err;
+	protobuf_c_message_pack(msg, to);
+	frame_close(c, to, msg_len, payload, len);
+	return HV_OK;
+}
+
+int client_queue_packed(harvest_client *c, struct call *k, uint16_t kind, const uint8_t *msg,
+			size_t msg_len, const void *payload, size_t len)
+{
+	int err;
+	uint8_t *to = frame_open(c, k, kind, msg_len, len, &err);
+
+	if (to == NULL)
+		return err;
+	memcpy(to, msg, msg_len);
+	frame_close(c, to, msg_len, payload, len);
 	return HV_OK;
 }
 

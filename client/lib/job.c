@@ -82,7 +82,8 @@ static int head_result(harvest_job *job, const struct ipc_frame *f, const uint8_
 	int err = own != NULL ? result_decode(&job->result, own, f->msg_len) : HV_E_NOMEM;
 
 	if (err != HV_OK) {
-		result_free(&job->result); /* it points into bytes that are no message */
+		result_free(&job->result);
+		result_init(&job->result); /* it points into bytes that are no message */
 		return err;
 	}
 	job->code = job->result.ok ? HV_OK : job->result.code < 0 ? job->result.code : HV_E_FRAME;
@@ -158,6 +159,7 @@ static void job_lost(struct call *k, int code, const char *why)
 	harvest_job *job = (harvest_job *)k;
 
 	result_free(&job->result);
+	result_init(&job->result);
 	free(job->out); /* perhaps half of it has come */
 	job->out = NULL;
 	job->out_bytes = 0;
@@ -167,22 +169,25 @@ static void job_lost(struct call *k, int code, const char *why)
 
 static const struct call_ops job_ops = { job_head, job_done, job_lost };
 
-int hv_job_start(harvest_client *c, uint16_t kind, const ProtobufCMessage *msg, const void *payload,
-		 size_t len, harvest_done_fn done, void *arg, harvest_job **out)
+static harvest_job *job_new(harvest_done_fn done, void *arg, bool held)
 {
 	harvest_job *job = malloc(sizeof(*job));
-	int err;
 
 	if (job == NULL)
-		return HV_E_NOMEM;
+		return NULL;
 	memset(job, 0, offsetof(struct harvest_job, result));
 	result_init(&job->result);
 	job->msg = job->msg_inline;
 	job->call.ops = &job_ops;
 	job->done = done;
 	job->arg = arg;
-	job->held = out != NULL;
-	err = client_queue(c, &job->call, kind, msg, payload, len);
+	job->held = held;
+	return job;
+}
+
+/* What client_queue() said. */
+static int job_started(harvest_client *c, harvest_job *job, int err, harvest_job **out)
+{
 	if (err != HV_OK) {
 		job_destroy(job);
 		return err;
@@ -191,6 +196,28 @@ int hv_job_start(harvest_client *c, uint16_t kind, const ProtobufCMessage *msg, 
 	if (out != NULL)
 		*out = job;
 	return HV_OK;
+}
+
+int hv_job_start(harvest_client *c, uint16_t kind, const ProtobufCMessage *msg, const void *payload,
+		 size_t len, harvest_done_fn done, void *arg, harvest_job **out)
+{
+	harvest_job *job = job_new(done, arg, out != NULL);
+
+	if (job == NULL)
+		return HV_E_NOMEM;
+	return job_started(c, job, client_queue(c, &job->call, kind, msg, payload, len), out);
+}
+
+int job_start_packed(harvest_client *c, const uint8_t *msg, size_t msg_len, const void *payload,
+		     size_t len, harvest_done_fn done, void *arg, harvest_job **out)
+{
+	harvest_job *job = job_new(done, arg, out != NULL);
+
+	if (job == NULL)
+		return HV_E_NOMEM;
+	return job_started(
+		c, job, client_queue_packed(c, &job->call, IPC_SUBMIT, msg, msg_len, payload, len),
+		out);
 }
 
 void hv_job_on_progress(harvest_job *job, hv_progress_fn fn, void *arg)

@@ -240,7 +240,9 @@ static int part_add(void *into, struct span s)
 
 void result_init(struct result *r)
 {
-	*r = (struct result){ .job = "", .task = "", .metric = "", .why = "", .state = "" };
+	/* On the path of every job: the arrays at the end need no clearing. */
+	memset(r, 0, offsetof(struct result, parts_inline));
+	r->job = r->task = r->metric = r->why = r->state = "";
 	r->parts = r->parts_inline;
 	r->parts_certified = r->certified_inline;
 }
@@ -254,9 +256,11 @@ int result_decode(struct result *r, uint8_t *msg, size_t len)
 
 void result_free(struct result *r)
 {
-	if (r->parts != r->parts_inline) {
-		free(r->parts);
-		free(r->parts_certified);
-	}
-	result_init(r);
+	if (r->parts == r->parts_inline)
+		return;
+	free(r->parts);
+	free(r->parts_certified);
+	r->parts = r->parts_inline;
+	r->parts_certified = r->certified_inline;
+	r->n_parts = 0;
 }

@@ -32,9 +32,9 @@ struct result {
 void result_init(struct result *r); /* all strings "" */
 /* msg is changed: its strings are moved to make room for their ends, and r points into it.
  * HV_E_FRAME: not a Result, or more than RESULT_PARTS_MAX parts; HV_E_NOMEM. r was initialised;
- * whatever came out, result_free() it. */
+ * whatever came out, result_free() it; what it points to after a failure means nothing. */
 HV_NODISCARD int result_decode(struct result *r, uint8_t *msg, size_t len);
-void result_free(struct result *r);
+void result_free(struct result *r); /* what it owns; result_init() to use it again */
 
 /* For the test of the table: kind is one of "string", "uint32", "uint64", "sint32", "bool",
  * "double", "message". NULL when the decoder skips that field. part: of Part, else of Result;

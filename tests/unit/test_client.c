@@ -381,6 +381,78 @@ START_TEST(cancel_names_the_submit_and_the_job_ends_once)
 }
 END_TEST
 
+/* Jobs of the test below: what was asked for must be what arrives. */
+/* clang-format off */
+static const struct {
+	const char *task, *board;
+	int has_budget;
+	double max_error;
+	int64_t deadline_us;
+	int priority, route, policy;
+} wishes[] = {
+	{ "fft64", NULL, 0, 0, 0, 0, 0, 0 },      { "fft64", NULL, 0, 0, 0, 0, 0, 0 },
+	{ "fft64", NULL, 1, 0, 0, 0, 0, 0 },      { "fft64", NULL, 1, 60, 0, 0, 0, 0 },
+	{ "dct32", NULL, 1, 60, 0, 0, 0, 0 },     { "dct32", "virt0", 1, 60, 0, 0, 2, 0 },
+	{ "dct32", "virt1", 1, 60, 0, 0, 2, 0 },  { "dct32", NULL, 1, 60, -5, 0, 2, 0 },
+	{ "dct32", NULL, 1, 60, -5, 2, 2, 3 },
+	{ "a_task_whose_name_is_longer_than_any_that_is_remembered", NULL, 0, 0, 7, 0, 0, 0 },
+	{ "fft64", "a-board-whose-name-is-longer-than-any-remembered", 0, 0, 0, 0, 2, 0 },
+	{ "fft64", NULL, 0, 0, 0, 0, 0, 0 },
+};
+/* clang-format on */
+
+static void checks_wishes(struct fake *f)
+{
+	struct ipc_frame frame;
+
+	fake_greet(f);
+	for (size_t i = 0; i < HV_ARRAY_SIZE(wishes); i++) {
+		Hv__Submit *m;
+
+		ck_assert_int_eq(fake_read(f, &frame), 0);
+		m = hv__submit__unpack(NULL, frame.msg_len, f->msg);
+		ck_assert_ptr_nonnull(m);
+		ck_assert_str_eq(m->task, wishes[i].task);
+		ck_assert_str_eq(m->board, wishes[i].board ? wishes[i].board : "");
+		ck_assert_int_eq(m->has_budget, wishes[i].has_budget);
+		ck_assert(m->max_error == wishes[i].max_error);
+		ck_assert_int_eq(m->has_deadline, wishes[i].deadline_us != 0);
+		ck_assert_int_eq(m->deadline_us, wishes[i].deadline_us);
+		ck_assert_int_eq(m->priority, wishes[i].priority);
+		ck_assert_int_eq(m->route, wishes[i].route);
+		ck_assert_int_eq(m->policy, wishes[i].policy);
+		hv__submit__free_unpacked(m, NULL);
+		fake_result(f, frame.tag, f->payload, frame.payload_len);
+	}
+	listens_only(f);
+}
+
+START_TEST(the_constraints_of_every_job_arrive_also_when_they_change)
+{
+	int16_t out[128];
+
+	open_client(checks_wishes);
+	for (size_t i = 0; i < HV_ARRAY_SIZE(wishes); i++) {
+		char board[64];
+		harvest_options o;
+
+		harvest_options_init(&o);
+		snprintf(board, sizeof(board), "%s", wishes[i].board ? wishes[i].board : "");
+		o.has_budget = wishes[i].has_budget;
+		o.max_error = wishes[i].max_error;
+		o.deadline_us = wishes[i].deadline_us;
+		o.priority = wishes[i].priority;
+		o.route = wishes[i].route;
+		o.policy = wishes[i].policy;
+		o.board = wishes[i].board ? board : NULL;
+		ck_assert_int_eq(harvest_run(client, wishes[i].task, sample, sizeof(sample), &o,
+					     out, sizeof(out), NULL),
+				 HARVEST_OK);
+	}
+	close_all();
+}
+END_TEST
+
 static void refuses(struct fake *f)
 {
 	Hv__Error e = HV__ERROR__INIT;
@@ -459,6 +531,7 @@ static Suite *client_suite(void)
 	tcase_add_test(tc, a_callback_may_close_the_client_and_free_jobs);
 	tcase_add_test(tc, close_ends_what_is_unfinished_as_cancelled);
 	tcase_add_test(tc, cancel_names_the_submit_and_the_job_ends_once);
+	tcase_add_test(tc, the_constraints_of_every_job_arrive_also_when_they_change);
 	tcase_add_test(tc, a_refusal_is_the_jobs_end_and_not_the_connections);
 	tcase_add_test(tc, a_large_job_passes_a_daemon_that_reads_and_answers_at_once);
 	suite_add_tcase(s, tc);
