@@ -31,7 +31,8 @@ static void convolution_shape(const struct cnn_layer *l, const struct cnn_geomet
 	}
 }
 
-uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word, unsigned first_out)
+uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
+				uint64_t out_processors)
 {
 	struct cnn_geometry g;
 	uint32_t hw[2];
@@ -39,7 +40,7 @@ uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
 	bool pools = l->pool != CNN_POOL_NONE && (l->pool_h > 1 || l->pool_w > 1);
 	uint64_t cycles;
 
-	cnn_geometry_of(l, first_out, &g);
+	cnn_geometry_of(l, out_processors, &g);
 	cnn_layer_pooled(l, hw);
 	s = (struct cnn_cycle_shape){
 		.pooled_h = hw[0],
@@ -69,7 +70,7 @@ uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
 
 uint32_t cnn_cost_layer_cycles(const struct cnn_layer *l)
 {
-	return cnn_cost_placed_cycles(l, 0, 0);
+	return cnn_cost_placed_cycles(l, 0, cnn_geometry_out_map(l, 0));
 }
 
 uint32_t cnn_cost_cycles(const struct cnn_net *net)

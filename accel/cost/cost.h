@@ -11,7 +11,7 @@ uint32_t cnn_cost_cycles(const struct cnn_net *net); /* start-up included */
  * depend on the kernel word; output maps that do not start at a multiple of 4 have unused
  * slots. The functions above assume kernel word 0 and aligned maps. */
 uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
-				unsigned first_out);
+				uint64_t out_processors);
 
 /* Multiply-accumulates of one layer and of one run. */
 uint64_t cnn_cost_layer_macs(const struct cnn_layer *l);

@@ -22,9 +22,16 @@ static int refuse(char *why, size_t cap, const char *fmt, ...)
 
 /* ---- is the place possible ---- */
 
+/* With gaps only whole-word kernels of one pass agree with the kernel counter. */
+static bool gaps_possible(const struct cnn_layer *l, const struct cnn_geometry *g)
+{
+	return g->pass_through ||
+	       (g->kernel_h * g->kernel_w == 9 && l->weight_bits == 8 && g->passes == 1);
+}
+
 static bool is_contiguous(uint64_t map)
 {
-	return map != 0 && cnn_last_bit(map) - cnn_first_bit(map) + 1 == cnn_count_bits(map);
+	return cnn_last_bit(map) - cnn_first_bit(map) + 1 == cnn_count_bits(map);
 }
 
 static int check_maps(const struct cnn_layer *l, const struct cnn_place_layer *p,
@@ -33,13 +40,14 @@ static int check_maps(const struct cnn_layer *l, const struct cnn_place_layer *p
 	if (p->in_processors == 0 || cnn_count_bits(p->in_processors) != g->per_pass)
 		return refuse(why, cap, "layer %u: input map has %u processors, needs %u", i,
 			      cnn_count_bits(p->in_processors), (unsigned)g->per_pass);
-	if (!is_contiguous(p->out_processors) ||
-	    cnn_count_bits(p->out_processors) != g->out_per_pass)
-		return refuse(why, cap, "layer %u: output map has %u processors, needs %u in a row",
-			      i, cnn_count_bits(p->out_processors), (unsigned)g->out_per_pass);
-	if (g->pass_slots > CNN_PROCESSORS)
-		return refuse(why, cap, "layer %u: output map needs %u slots, there are %d", i,
-			      (unsigned)g->pass_slots, CNN_PROCESSORS);
+	if (cnn_count_bits(p->out_processors) != g->out_per_pass)
+		return refuse(why, cap, "layer %u: output map has %u processors, needs %u", i,
+			      cnn_count_bits(p->out_processors), (unsigned)g->out_per_pass);
+	if (!is_contiguous(p->out_processors) && !gaps_possible(l, g))
+		return refuse(why, cap,
+			      "layer %u: output map has gaps, which only 3x3 kernels of 8 bits "
+			      "and one pass allow",
+			      i);
 	if (p->in_offset % 4 != 0 || p->out_offset % 4 != 0)
 		return refuse(why, cap, "layer %u: data offsets must be multiples of 4", i);
 	if (l->bias != NULL && (p->bias_quadrant < 0 || p->bias_quadrant >= CNN_QUADRANTS))
@@ -62,9 +70,9 @@ static int check_room(const struct cnn_layer *l, const struct cnn_place_layer *p
 	if (p->out_offset / 4u + out_words > CNN_DATA_WORDS)
 		return refuse(why, cap, "layer %u: output needs %u words from %u, there are %d", i,
 			      (unsigned)out_words, p->out_offset / 4u, CNN_DATA_WORDS);
-	if (p->out_offset / 4u < cnn_geometry_lead_words(g, p->write_gap))
+	if (p->out_offset / 4u < cnn_geometry_lead_words(l, g, p->write_gap))
 		return refuse(why, cap, "layer %u: dilation needs %u words before the output", i,
-			      (unsigned)cnn_geometry_lead_words(g, p->write_gap));
+			      (unsigned)cnn_geometry_lead_words(l, g, p->write_gap));
 	if (g->out_passes * (p->write_gap + 1u) > 16)
 		return refuse(why, cap, "layer %u: %u output passes with a gap of %u", i,
 			      (unsigned)g->out_passes, p->write_gap);
@@ -89,7 +97,7 @@ static uint32_t quadrant_bits(uint64_t map, unsigned q)
 
 static bool pools(const struct cnn_layer *l)
 {
-	return l->pool != CNN_POOL_NONE;
+	return l->pool != CNN_POOL_NONE && (l->pool_h > 1 || l->pool_w > 1);
 }
 
 static uint32_t count_register(uint32_t size, uint32_t pad, bool transposed)
@@ -126,17 +134,27 @@ static uint32_t reg_oned(const struct layer *y)
 	return value;
 }
 
+/* Every quadrant of a pass-through layer writes its own processors' results: to its own part of
+ * the output map when that has as many, else packed behind the quadrants before it. */
+static uint32_t pass_instance(const struct cnn_place_layer *p, unsigned q)
+{
+	uint64_t before = (UINT64_C(1) << (q * CNN_PER_QUADRANT)) - 1;
+	uint64_t mine = p->out_processors & (UINT64_C(0xffff) << (q * CNN_PER_QUADRANT));
+	unsigned have = cnn_count_bits(quadrant_bits(p->in_processors, q));
+
+	if (have == 0 || have == cnn_count_bits(mine))
+		return mine != 0 ? cnn_first_bit(mine) / 4 : 0;
+	return (cnn_first_bit(p->out_processors) + cnn_count_bits(p->in_processors & before)) / 4 &
+	       15;
+}
+
 static uint32_t reg_wptr_base(const struct layer *y, unsigned q)
 {
-	uint32_t word = y->p->out_offset / 4u - cnn_geometry_lead_words(&y->g, y->p->write_gap);
+	uint32_t word =
+		y->p->out_offset / 4u - cnn_geometry_lead_words(y->l, &y->g, y->p->write_gap);
 	uint32_t first = cnn_first_bit(y->p->out_processors);
-	uint64_t before;
 
-	if (!y->g.pass_through)
-		return word | first / 4 << 13;
-	/* Every quadrant writes its own processors' results, packed behind the others'. */
-	before = q == 0 ? 0 : y->p->in_processors & ((UINT64_C(1) << (q * CNN_PER_QUADRANT)) - 1);
-	return word | ((first + cnn_count_bits(before)) / 4 & 15) << 13;
+	return word | (y->g.pass_through ? pass_instance(y->p, q) : first / 4) << 13;
 }
 
 static uint32_t reg_wptr_toff(const struct layer *y)
@@ -310,7 +328,7 @@ static int build_registers(const struct cnn_net *net, const struct cnn_place *pl
 
 		if (y.p->out_processors == 0)
 			return refuse(why, cap, "layer %u: output map is empty", i);
-		cnn_geometry_of(y.l, cnn_first_bit(y.p->out_processors), &y.g);
+		cnn_geometry_of(y.l, y.p->out_processors, &y.g);
 		err = check_maps(y.l, y.p, &y.g, i, why, cap);
 		if (err == HV_OK)
 			err = check_room(y.l, y.p, &y.g, i, why, cap);

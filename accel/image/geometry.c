@@ -80,9 +80,25 @@ static void input_side(const struct cnn_layer *l, struct cnn_geometry *g)
 	}
 }
 
-void cnn_geometry_of(const struct cnn_layer *l, unsigned first_out, struct cnn_geometry *g)
+/* The first slot belongs to the first of a group of four processors, used or not. */
+static void output_side(const struct cnn_layer *l, uint64_t out_processors, struct cnn_geometry *g)
 {
-	uint32_t chw[3], planes;
+	unsigned first = cnn_first_bit(out_processors) / 4 * 4;
+	uint32_t planes;
+
+	g->slot_map = out_processors >> first;
+	g->pass_slots = cnn_last_bit(out_processors) - first + 1;
+	g->slots = g->pass_slots * g->out_passes;
+	if (l->flatten) /* the last pass ends with the last channel */
+		g->slots -= g->out_per_pass * g->out_passes - g->out_channels;
+	planes = (g->slots * g->passes * l->weight_bits + 7) / 8;
+	g->kernel_words = (planes * g->kernel_h * g->kernel_w + CNN_KERNEL_WORD_BYTES - 1) /
+			  CNN_KERNEL_WORD_BYTES;
+}
+
+void cnn_geometry_of(const struct cnn_layer *l, uint64_t out_processors, struct cnn_geometry *g)
+{
+	uint32_t chw[3];
 
 	*g = (struct cnn_geometry){ 0 };
 	input_side(l, g);
@@ -90,14 +106,28 @@ void cnn_geometry_of(const struct cnn_layer *l, unsigned first_out, struct cnn_g
 	g->out_channels = chw[0];
 	g->out_passes = cnn_passes(chw[0]);
 	g->out_per_pass = cnn_per_pass(chw[0]);
-	if (g->pass_through)
-		return;
-	g->lead = first_out % 4;
-	g->pass_slots = g->out_per_pass + g->lead;
-	g->slots = g->pass_slots * g->out_passes;
-	planes = (g->slots * g->passes * l->weight_bits + 7) / 8;
-	g->kernel_words = (planes * g->kernel_h * g->kernel_w + CNN_KERNEL_WORD_BYTES - 1) /
-			  CNN_KERNEL_WORD_BYTES;
+	if (!g->pass_through)
+		output_side(l, out_processors, g);
+}
+
+bool cnn_geometry_channel(const struct cnn_geometry *g, uint32_t s, uint32_t *channel)
+{
+	uint32_t pass = s / g->pass_slots, pos = s % g->pass_slots;
+
+	if ((g->slot_map >> pos & 1) == 0)
+		return false;
+	*channel =
+		pass * g->out_per_pass + cnn_count_bits(g->slot_map & ((UINT64_C(1) << pos) - 1));
+	return *channel < g->out_channels;
+}
+
+uint64_t cnn_geometry_out_map(const struct cnn_layer *l, unsigned first)
+{
+	uint32_t chw[3], n;
+
+	cnn_layer_out_shape(l, chw);
+	n = cnn_per_pass(chw[0]);
+	return (n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1) << first;
 }
 
 uint32_t cnn_geometry_tap(const struct cnn_layer *l, const struct cnn_geometry *g, uint32_t row,
@@ -108,9 +138,10 @@ uint32_t cnn_geometry_tap(const struct cnn_layer *l, const struct cnn_geometry *
 	return row * cnn_layer_dilation(l) * g->kernel_w + column;
 }
 
-uint32_t cnn_geometry_lead_words(const struct cnn_geometry *g, unsigned write_gap)
+uint32_t cnn_geometry_lead_words(const struct cnn_layer *l, const struct cnn_geometry *g,
+				 unsigned write_gap)
 {
-	return g->row_shift * g->out_passes * (write_gap + 1);
+	return g->row_shift * g->out_passes * (write_gap + 1) * (l->out_bits == 32 ? 4 : 1);
 }
 
 uint32_t cnn_geometry_out_words(const struct cnn_layer *l, const struct cnn_geometry *g,

@@ -13,7 +13,8 @@ struct cnn_geometry {
 	uint32_t passes; /* as the counter sees it: flattened ones included */
 	uint32_t folded; /* element-wise passes run as rows instead */
 	uint32_t out_channels, out_passes, out_per_pass;
-	uint32_t lead, pass_slots, slots; /* unused slots before the first channel; per pass; all */
+	uint64_t slot_map;           /* slots of a pass with a channel; bit 0: first slot */
+	uint32_t pass_slots, slots;  /* per output pass, unused ones too; all */
 	uint32_t row_shift; /* dilation: output pixels before the first */
 	uint32_t kernel_words; /* of every processor */
 	bool pass_through, tall_dilation;
@@ -23,8 +24,14 @@ struct cnn_geometry {
 uint32_t cnn_passes(uint32_t channels);
 uint32_t cnn_per_pass(uint32_t channels);
 
-/* `first_out`: first output processor. */
-void cnn_geometry_of(const struct cnn_layer *l, unsigned first_out, struct cnn_geometry *g);
+/* `out_processors`: the layer's output map, not empty. */
+void cnn_geometry_of(const struct cnn_layer *l, uint64_t out_processors, struct cnn_geometry *g);
+
+/* Output channel in slot s; false when the slot is unused. */
+bool cnn_geometry_channel(const struct cnn_geometry *g, uint32_t s, uint32_t *channel);
+
+/* The map of a layer's output from processor `first` on, without gaps. */
+uint64_t cnn_geometry_out_map(const struct cnn_layer *l, unsigned first);
 
 /* Place of tap (row, column) of the network's kernel in the hardware's. */
 uint32_t cnn_geometry_tap(const struct cnn_layer *l, const struct cnn_geometry *g, uint32_t row,
@@ -34,7 +41,8 @@ uint32_t cnn_geometry_tap(const struct cnn_layer *l, const struct cnn_geometry *
  * words before that word which are written too. */
 uint32_t cnn_geometry_out_words(const struct cnn_layer *l, const struct cnn_geometry *g,
 				unsigned write_gap);
-uint32_t cnn_geometry_lead_words(const struct cnn_geometry *g, unsigned write_gap);
+uint32_t cnn_geometry_lead_words(const struct cnn_layer *l, const struct cnn_geometry *g,
+				 unsigned write_gap);
 
 unsigned cnn_first_bit(uint64_t map); /* map != 0 */
 unsigned cnn_last_bit(uint64_t map);

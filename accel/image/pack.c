@@ -44,10 +44,9 @@ static void pack_processor(const struct packing *k, uint32_t j, uint8_t *stream)
 	const struct cnn_geometry *g = &k->g;
 
 	for (uint32_t s = 0; s < g->slots; s++) {
-		uint32_t pass = s / g->pass_slots, pos = s % g->pass_slots;
-		uint32_t o = pass * g->out_per_pass + pos - g->lead;
+		uint32_t o;
 
-		if (pos < g->lead || o >= g->out_channels)
+		if (!cnn_geometry_channel(g, s, &o))
 			continue;
 		for (uint32_t e = 0; e < g->passes; e++) {
 			uint32_t c = e % g->channel_passes * g->per_pass + j;
@@ -81,7 +80,7 @@ static int pack_layer(const struct packing *k, struct cnn_image *image)
 	return HV_OK;
 }
 
-/* Slots before the first channel and between passes have a byte too. */
+/* Unused slots before and between channels have a byte too. */
 static int pack_bias(const struct packing *k, struct cnn_image *image)
 {
 	const struct cnn_geometry *g = &k->g;
@@ -93,10 +92,9 @@ static int pack_bias(const struct packing *k, struct cnn_image *image)
 		return HV_E_NOMEM;
 	image->n_biases++;
 	for (uint32_t s = 0; s < g->slots; s++) {
-		uint32_t pass = s / g->pass_slots, pos = s % g->pass_slots;
-		uint32_t o = pass * g->out_per_pass + pos - g->lead;
+		uint32_t o;
 
-		if (pos < g->lead || o >= g->out_channels)
+		if (!cnn_geometry_channel(g, s, &o))
 			continue;
 		run->bytes[s] = k->l->bias[o];
 		last = s;
@@ -121,7 +119,7 @@ int cnn_image_pack(const struct cnn_net *net, const struct cnn_place *place,
 
 		if (k.l->op == CNN_OP_PASS)
 			continue;
-		cnn_geometry_of(k.l, cnn_first_bit(k.p->out_processors), &k.g);
+		cnn_geometry_of(k.l, k.p->out_processors, &k.g);
 		k.taps = k.g.kernel_h * k.g.kernel_w;
 		if (k.l->flatten)
 			k.hw = (uint32_t)k.l->height * k.l->width;

@@ -159,9 +159,9 @@ static void measure_outputs(struct plan *p)
 		struct tensor *t = &p->t[i];
 		struct cnn_geometry g;
 
-		cnn_geometry_of(l, 0, &g);
+		cnn_geometry_of(l, cnn_geometry_out_map(l, 0), &g);
 		t->words = cnn_geometry_out_words(l, &g, t->gap);
-		t->lead = cnn_geometry_lead_words(&g, t->gap);
+		t->lead = cnn_geometry_lead_words(l, &g, t->gap);
 		t->first_use = i;
 		t->last_use = l->is_output ? CNN_LAYERS_MAX : t->last_use > i ? t->last_use : i;
 		for (unsigned s = 0; s < cnn_layer_sources(l); s++) {
@@ -271,16 +271,15 @@ static int place_maps(struct plan *p)
 		const struct cnn_layer *l = &p->net->layer[i];
 		struct cnn_place_layer *at = &p->place->layer[i];
 		unsigned first = p->t[i].first_processor;
-		uint32_t chw[3], n = cnn_per_pass(l->in_channels);
+		uint32_t n = cnn_per_pass(l->in_channels);
 
-		cnn_layer_out_shape(l, chw);
 		at->in_processors = run_of(0, n);
 		if (p->net->input_chw && cnn_layer_source(l, 0) == CNN_FROM_INPUT) {
 			at->in_processors = 0;
 			for (unsigned c = 0; c < n; c++)
 				at->in_processors |= UINT64_C(1) << (4 * c);
 		}
-		at->out_processors = run_of(first, cnn_per_pass(chw[0]));
+		at->out_processors = cnn_geometry_out_map(l, first);
 		at->in_offset = (uint16_t)(4 * source_tensor(p, l, 0)->word);
 		at->out_offset = (uint16_t)(4 * p->t[i].word);
 		at->write_gap = (uint8_t)p->t[i].gap;
@@ -307,7 +306,7 @@ static int place_one_kernel(struct plan *p, unsigned i, uint64_t *used)
 	uint32_t end = (uint32_t)p->room->kernel_first + p->room->kernel_words;
 	struct cnn_geometry g;
 
-	cnn_geometry_of(l, cnn_first_bit(at->out_processors), &g);
+	cnn_geometry_of(l, at->out_processors, &g);
 	at->kernel_word = (uint16_t)first;
 	if (g.pass_through)
 		return HV_OK;

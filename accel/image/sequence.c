@@ -153,24 +153,30 @@ void cnn_input_write(const struct cnn_net *net, const struct cnn_place *place, c
 	}
 }
 
+/* The n-th set bit of a map. */
+static unsigned nth_bit(uint64_t map, unsigned n)
+{
+	while (n-- > 0)
+		map &= map - 1;
+	return cnn_first_bit(map);
+}
+
 /* Address and byte lane of an output channel of a pixel. */
 static uint32_t output_at(const struct cnn_layer *l, const struct cnn_place_layer *p,
 			  uint32_t pixel, uint32_t channel, unsigned *lane)
 {
-	unsigned first = cnn_first_bit(p->out_processors);
-	uint32_t per_pass, passes, pass, pos, step = p->write_gap + 1u, word;
-	uint32_t chw[3];
+	uint32_t chw[3], per_pass, passes, word;
+	unsigned processor;
 
 	cnn_layer_out_shape(l, chw);
 	per_pass = cnn_per_pass(chw[0]);
 	passes = cnn_passes(chw[0]);
-	pass = channel / per_pass;
-	pos = first % 4 + channel % per_pass;
-	*lane = l->out_bits == 32 ? 0 : pos % 4;
-	word = p->out_offset / 4u + (pixel * passes + pass) * step * (l->out_bits == 32 ? 4 : 1);
+	processor = nth_bit(p->out_processors, channel % per_pass);
+	word = (pixel * passes + channel / per_pass) * (p->write_gap + 1u);
 	if (l->out_bits == 32)
-		word += pos % 4;
-	return cnn_data_addr(first / 4 + pos / 4, word);
+		word = 4 * word + processor % 4;
+	*lane = l->out_bits == 32 ? 0 : processor % 4;
+	return cnn_data_addr(processor / 4, p->out_offset / 4u + word);
 }
 
 uint32_t cnn_output_addr32(const struct cnn_layer *l, const struct cnn_place_layer *p,

@@ -143,6 +143,10 @@ static int check_operands(const struct cnn_layer *l, const struct report *r)
 			      "operands is %u, but only 2 can be pooled after they were "
 			      "combined",
 			      l->operands);
+	if (l->op != CNN_OP_PASS && l->in_channels > CNN_PROCESSORS &&
+	    (l->operands > 2 || l->in_channels > 2 * CNN_PROCESSORS))
+		return refuse(r, "%u operands of %u channels cannot be convolved in the same layer",
+			      l->operands, l->in_channels);
 	/* Those are run pass after pass as a taller image, which cannot be pooled. */
 	if (l->op == CNN_OP_PASS && l->in_channels > CNN_PROCESSORS &&
 	    (l->operands > 2 || l->in_channels > 2 * CNN_PROCESSORS) &&
