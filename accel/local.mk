@@ -20,7 +20,7 @@ libhvpackage_la_LIBADD = libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
 bin_PROGRAMS += harvest-model
 harvest_model_SOURCES = \
 	accel/cli/main.c accel/cli/cli.h accel/cli/open.c accel/cli/open.h \
-	accel/cli/npy.c accel/cli/npy.h accel/cli/build.c accel/cli/run.c accel/cli/cost.c \
+	accel/cli/npy.c accel/cli/npy.h accel/cli/build.c accel/cli/run.c accel/cli/cost.c accel/cli/place.c \
 	accel/cli/bound.c accel/cli/dump.c \
 	accel/cli/check.c accel/cli/check_package.c accel/cli/emulate.c
 harvest_model_LDADD = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la

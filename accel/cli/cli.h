@@ -46,6 +46,7 @@ struct cli {
 int cli_build(const struct cli *c);
 int cli_run(const struct cli *c);
 int cli_cost(const struct cli *c);
+int cli_place(const struct cli *c);
 int cli_bound(const struct cli *c);
 int cli_dump(const struct cli *c);
 int cli_check(const struct cli *c);

@@ -85,6 +85,15 @@ check "every line of cost says modelled" test -z "$(tail -n +2 "$W/out" | grep -
 "$M" cost --json --link-bps 115200 "$W/a.hvm" >"$W/slow"
 check "the link's rate counts" grep -q '"link_bps":115200,.*"record_link_us":11111.1' "$W/slow"
 
+exits 0 place "$B/models/approx/fft256/fft256-l4.hvm" --beside "$W/a.hvm"
+check "the guest starts behind the resident" awk '
+	/^dct32-l3 / { end = $6 } /^fft256-l4 / { first = $4 } END { exit !(first > end) }' "$W/out"
+{ npy '|i1' '(500, 500)' ''; head -c 250000 /dev/zero | tr '\0' '\1'; } >"$W/large.npy"
+exits 0 build --matrix "$W/large.npy" --name large --level 4 --samples 128 -o "$W/large.hvm"
+exits 4 place "$W/large.hvm"
+exits 0 place --json "$W/a.hvm"
+check "JSON of place" grep -q '"kernel_words_left":' "$W/out"
+
 # A damaged package is a bad file; another envelope another version; a short one too.
 { head -c 100 "$W/a.hvm"; printf 'X'; tail -c +102 "$W/a.hvm"; } >"$W/damaged.hvm"
 exits 8 check "$W/damaged.hvm"
