@@ -25,7 +25,8 @@ tests_unit_test_ctl_table_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$
 tests_unit_test_ctl_table_LDADD = $(hvctl_libs) $(CHECK_LIBS)
 
 # Scripts: of libharvest's public side here, of the command line in tests/e2e
-client_scripts = tests/abi/libharvest.sh tests/e2e/10-cli-bad-input.sh tests/e2e/11-cli-jobs.sh
+client_scripts = tests/abi/libharvest.sh tests/e2e/10-cli-bad-input.sh tests/e2e/11-cli-jobs.sh \
+	tests/e2e/12-cli-boards.sh
 dist_check_SCRIPTS += $(client_scripts)
 TESTS += $(client_scripts)
 check_PROGRAMS += tests/lib/rude

@@ -83,7 +83,7 @@ static void explain_text(const Hv__Explanation *e)
 	       e->has_budget
 		       ? error_text(e->metric, e->budget == 0, e->budget, budget, sizeof(budget))
 		       : "none");
-	printf("chosen: %s, because %s\n\n", e->chosen, e->why);
+	printf("chosen: %s\nwhy:    %s\n\n", e->chosen, e->why);
 	for (size_t i = 0; i < e->n_candidates; i++)
 		text_candidate(&t, e, e->candidates[i]);
 	table_end(&t);
