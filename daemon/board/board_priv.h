@@ -13,7 +13,8 @@
 /* What the files of this folder know of each other.
  *
  *   boards.c     the set: identities, links, closing
- *   life.c       greeting, faults, recovery, the clock, status, the one alarm of a board
+ *   life.c       events of the link, faults, recovery, clock, status, the one alarm of a board
+ *   hello.c      what a board says about itself
  *   residency.c  slots: load, prove, evict
  *   work.c       batches: send, result, timeout
  *   price.c      what things take; offers
@@ -36,6 +37,7 @@ enum {
 	BOARD_STATUS_US = 500000, /* how often a status is asked for */
 	BOARD_SILENCE_US = 4000000, /* nothing heard for so long is a fault */
 	BOARD_GRACE_US = 500000, /* on top of four times the expected time */
+	BOARD_IDLE_US = 200000, /* a model unused for so long may be evicted at any time */
 	BOARD_CHUNK_BYTES = 960,
 	BOARD_CHUNK_BACKLOG = 8192, /* loads keep no more than this on their way */
 	BOARD_REASON_MAX = 192,
@@ -61,6 +63,7 @@ struct board_slot {
 	size_t image_len, sent;
 	uint64_t deadline_us; /* of the load */
 	uint64_t used_us; /* last use, for eviction */
+	uint64_t keep_until_us; /* its load has to pay first */
 	unsigned works; /* on their way */
 	unsigned kats_passed, kats_sent;
 };
@@ -103,11 +106,13 @@ struct board {
 	unsigned number; /* "virt<number>" */
 	char id[16], serial[17], device[17], primary[17], firmware[16];
 	char reason[BOARD_REASON_MAX];
+	char greet_why[BOARD_REASON_MAX]; /* what went wrong in the present greeting */
 	struct link_hello hello;
 	uint16_t life, job_seq;
 	unsigned hello_tries;
 	uint64_t await_us; /* greeting: until then; recovering: retry then */
 	uint64_t heard_us, status_at_us;
+	uint64_t room_at_us; /* when a resident model may be evicted; 0: nobody waits */
 	uint64_t fault_us[BOARD_FAULTS_MAX];
 	uint64_t faults, late, surprises;
 	unsigned wrongs;
@@ -121,7 +126,7 @@ struct board {
 	uint32_t work_order;
 	struct board_fits *fits;
 	struct audit audit;
-	uint64_t records, aborted, refused;
+	uint64_t records, aborted, refused, evictions;
 };
 
 struct link_hub;
@@ -170,7 +175,13 @@ void board_rearm(struct board *b);
 void board_proved_if_done(struct board *b, uint64_t now_us);
 bool board_send(struct board *b, const union link_msg *m, const void *tail, size_t n,
 		uint64_t now_us);
+void board_tell_room(struct board *b); /* to the dispatcher, when ready */
+void board_ask_clock(struct board *b, uint64_t now_us);
+void board_ask_status(struct board *b, uint64_t now_us);
 uint64_t board_clock_us(const struct board *b, uint64_t now_us);
+
+/* hello.c: b may be gone afterwards, or its link belong to another board */
+void board_hello(struct board *b, const struct link_hello *h, uint64_t now_us);
 
 /* residency.c */
 struct board_slot *board_slot_of(struct board *b, const struct model *m);

@@ -58,6 +58,8 @@ void board_rearm(struct board *b)
 		work = board_work_deadline(b);
 		if (work < at)
 			at = work;
+		if (b->room_at_us != 0 && b->room_at_us < at)
+			at = b->room_at_us;
 		for (unsigned i = 0; i < board_slots(b); i++)
 			if (b->slot[i].deadline_us != 0 && b->slot[i].deadline_us < at)
 				at = b->slot[i].deadline_us;
@@ -69,8 +71,16 @@ void board_rearm(struct board *b)
 	link_wake_at(b->link, at);
 }
 
+void board_tell_room(struct board *b)
+{
+	if (b->fsm.state == BOARD_READY && b->set->ev.on_room != NULL)
+		b->set->ev.on_room(b->set->ev.ctx, b);
+}
+
 static void greet(struct board *b, uint64_t now_us)
 {
+	if (b->hello_tries == 0)
+		b->greet_why[0] = '\0';
 	b->life++;
 	b->hello_tries++;
 	b->await_us = now_us + BOARD_HELLO_US;
@@ -109,6 +119,7 @@ static void leave(struct board *b, enum board_state was, int code, uint64_t now_
 
 	b->proving_begun = false;
 	b->clock_ok = false;
+	b->room_at_us = 0;
 	board_slots_forget(b);
 	board_works_return(b, code, now_us);
 	if (had_jobs && !b->set->closing && b->set->ev.on_lost != NULL)
@@ -166,128 +177,31 @@ static bool no_hello(struct board *b, uint64_t now_us)
 	}
 	if (b->known) {
 		snprintf(why, sizeof(why), "it does not answer the hello%s%s",
-			 b->reason[0] ? "; last: " : "", b->reason);
+			 b->greet_why[0] ? "; last: " : "", b->greet_why);
 		board_fault(b, why, HV_E_TIMEOUT, now_us);
 		return true;
 	}
 	log_event(LOG_LVL_WARNING, "BOARD_SILENT",
 		  "what plugged in does not answer the hello as a board does%s%s; it is left alone "
 		  "until it is replugged",
-		  b->reason[0] ? ": " : "", b->reason);
+		  b->greet_why[0] ? ": " : "", b->greet_why);
 	boards_forget_stranger(b);
 	return false;
 }
 
-/* Text of the wire: printable, ended. */
-static void text_copy(char to[17], const char from[16])
-{
-	size_t n = 0;
-
-	for (; n < 16 && from[n] != '\0'; n++)
-		to[n] = (char)(from[n] > ' ' && from[n] < 127 ? from[n] : '?');
-	to[n] = '\0';
-}
-
-static const char *hello_problem(const struct link_hello *h)
-{
-	if (strncmp(h->device.b, "max78000", sizeof(h->device.b)) != 0)
-		return "its device is not a max78000";
-	if (h->model_slots == 0 || h->job_slots == 0 || h->job_bytes == 0 || h->cnn_hz == 0 ||
-	    h->link_bps == 0)
-		return "it reports no slots, no job memory or no clock";
-	if ((unsigned)h->kernel_first + h->kernel_words > CNN_KERNEL_WORDS ||
-	    (unsigned)h->bias_first + h->bias_count > CNN_BIAS_BYTES ||
-	    (unsigned)h->data_first + h->data_words > CNN_DATA_WORDS)
-		return "it reports more memory than a max78000 has";
-	return NULL;
-}
-
-static void ask_clock(struct board *b, uint64_t now_us)
+void board_ask_clock(struct board *b, uint64_t now_us)
 {
 	union link_msg m = { .clock_req = { .id_ = LINK_CLOCK_REQ, .host_ns = now_us * 1000 } };
 
 	(void)board_send(b, &m, NULL, 0, now_us); /* no room: the next status asks again */
 }
 
-static void ask_status(struct board *b, uint64_t now_us)
+void board_ask_status(struct board *b, uint64_t now_us)
 {
 	union link_msg m = { .status_req = { .id_ = LINK_STATUS_REQ } };
 
 	b->status_at_us = now_us + BOARD_STATUS_US;
 	(void)board_send(b, &m, NULL, 0, now_us);
-}
-
-static void adopt_hello(struct board *b, const struct link_hello *h, uint64_t now_us)
-{
-	bool same_boot = b->hello.boot == h->boot && b->hello.id_ == LINK_HELLO;
-
-	b->hello = *h;
-	text_copy(b->device, h->device.b);
-	text_copy(b->primary, h->primary.b);
-	snprintf(b->firmware, sizeof(b->firmware), "%u.%u", (unsigned)h->fw_major,
-		 (unsigned)h->fw_minor);
-	if (same_boot)
-		tracker_forget(&b->tracker);
-	else
-		tracker_init(&b->tracker);
-	b->window_us = UINT64_MAX;
-	b->clock_ok = false;
-	board_fits_clear(b->fits);
-	link_set_bps(b->link, h->link_bps);
-	b->heard_us = now_us;
-}
-
-static void greeted(struct board *b, uint64_t now_us)
-{
-	union link_msg reset = { .reset = { .id_ = LINK_RESET } };
-
-	if (!board_event(b, BOARD_EV_GREETED, now_us))
-		return;
-	if (b->wipe && board_send(b, &reset, NULL, 0, now_us))
-		b->wipe = false;
-	log_event(LOG_LVL_INFO, "BOARD_GREETED",
-		  "board %s: serial %s, %s, firmware %s, primary %s, %u model slots", b->id,
-		  b->serial, b->device, b->firmware, b->primary[0] ? b->primary : "none",
-		  (unsigned)b->hello.model_slots);
-	/* Slot reports precede the answer to this; with it proving begins. */
-	ask_clock(b, now_us);
-	ask_status(b, now_us);
-}
-
-static void on_hello(struct board *b, const union link_msg *m, uint64_t now_us)
-{
-	const struct link_hello *h = &m->hello;
-	const char *problem = hello_problem(h);
-	char serial[17], why[BOARD_REASON_MAX];
-
-	if (b->fsm.state != BOARD_GREETING) {
-		b->surprises++;
-		return;
-	}
-	text_copy(serial, h->serial.b);
-	if (b->known && strcmp(serial, b->serial) != 0) {
-		board_quarantine(b, "it changed its serial", HV_E_GONE, now_us);
-		return;
-	}
-	b->heard_us = now_us;
-	if (!b->known)
-		b = boards_identify(b, serial);
-	if (b == NULL)
-		return;
-	if (h->proto < LINK_PROTO_MIN || h->proto > LINK_PROTO_MAX) {
-		snprintf(why, sizeof(why),
-			 "its firmware speaks link protocol %u, this daemon %d to %d: update one "
-			 "of them",
-			 (unsigned)h->proto, LINK_PROTO_MIN, LINK_PROTO_MAX);
-		problem = why;
-	}
-	if (problem != NULL) {
-		board_quarantine(b, problem, HV_E_GONE, now_us);
-		return;
-	}
-	adopt_hello(b, h, now_us);
-	greeted(b, now_us);
-	board_rearm(b);
 }
 
 static void on_clock(struct board *b, const union link_msg *m, uint64_t now_us)
@@ -328,8 +242,7 @@ void board_proved_if_done(struct board *b, uint64_t now_us)
 		  b->serial, b->reason[0] ? ": " : "", b->reason);
 	if (b->held)
 		board_event(b, BOARD_EV_DRAIN, now_us);
-	else if (b->set->ev.on_room != NULL)
-		b->set->ev.on_room(b->set->ev.ctx, b);
+	board_tell_room(b);
 }
 
 static void on_model_state(struct board *b, const union link_msg *m, uint64_t now_us)
@@ -415,7 +328,7 @@ static void on_message(void *ctx, const uint8_t *bytes, size_t len, uint64_t now
 		return; /* left over in its queues */
 	b->heard_us = now_us;
 	if (m.any.id_ == LINK_HELLO) {
-		on_hello(b, &m, now_us); /* b may be gone, or the link has another owner */
+		board_hello(b, &m.hello, now_us); /* b may be gone, or the link has another owner */
 		return;
 	}
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
@@ -429,7 +342,7 @@ static void on_down(void *ctx, const char *why, uint64_t now_us)
 	struct board *b = ctx;
 
 	if (b->fsm.state == BOARD_GREETING) { /* the next try of the hello is on its way */
-		snprintf(b->reason, sizeof(b->reason), "%s", why);
+		snprintf(b->greet_why, sizeof(b->greet_why), "%s", why);
 		return;
 	}
 	board_fault(b, why, HV_E_TIMEOUT, now_us);
@@ -471,9 +384,13 @@ static void wake_working(struct board *b, uint64_t now_us)
 			    HV_E_TIMEOUT, now_us);
 		return;
 	}
+	if (b->room_at_us != 0 && now_us >= b->room_at_us) {
+		b->room_at_us = 0;
+		board_tell_room(b);
+	}
 	if (now_us >= b->status_at_us) {
-		ask_status(b, now_us);
-		ask_clock(b, now_us);
+		board_ask_status(b, now_us);
+		board_ask_clock(b, now_us);
 	}
 }
 

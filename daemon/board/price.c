@@ -12,6 +12,7 @@ enum {
 	RESULT_HEAD_BYTES = 1 + 4 + 2 + 2 + 8 + 8 + 4 + 2,
 	MESSAGE_LENGTH_BYTES = 2,
 	BITS_PER_BYTE = 10, /* start, eight, stop */
+	WAIT_MAX_US = 2000000,
 };
 
 /* Bytes on the wire for n bytes of stream: header, check and stuffing of full frames. */
@@ -98,8 +99,8 @@ static double wait_us(const struct board *b, double run_us, double one_record_us
 	double share = tracker_primary_share(&b->tracker, board_clock_us(b, b->heard_us));
 	uint64_t first = tracker_wait_us(&b->tracker, (uint64_t)one_record_us);
 
-	if (first == UINT64_MAX)
-		first = b->tracker.period_us;
+	if (first > WAIT_MAX_US) /* whatever a board claims: a timeout has to come */
+		first = WAIT_MAX_US;
 	if (share > 0.98)
 		share = 0.98;
 	return (double)first + run_us * share / (1 - share);

@@ -42,6 +42,7 @@ static void evict(struct board *b, struct board_slot *s, uint64_t now_us)
 	union link_msg m = { .model_evict = { .id_ = LINK_MODEL_EVICT,
 					      .slot = (uint8_t)(s - b->slot) } };
 
+	b->evictions += s->model != NULL;
 	if (s->model != NULL)
 		log_event(LOG_LVL_INFO, "MODEL_EVICTED", "board %s: %s makes room", b->id,
 			  s->model->pkg->name);
@@ -49,16 +50,36 @@ static void evict(struct board *b, struct board_slot *s, uint64_t now_us)
 	slot_clear(b, s);
 }
 
-/* The idle slot that was not used for longest; models that left the catalogue first. */
-static struct board_slot *victim(struct board *b)
+/* From when on an idle slot may be evicted: once it has paid for its load, or was left alone
+ * for a while. Without this, jobs of two models that do not fit together would evict each
+ * other before either got to work. */
+static uint64_t evictable_us(const struct board_slot *s)
+{
+	uint64_t idle = s->used_us + BOARD_IDLE_US;
+
+	if (s->model->removed)
+		return 0;
+	return s->keep_until_us < idle ? s->keep_until_us : idle;
+}
+
+/* The evictable slot that was not used for longest; models that left the catalogue first.
+ * When one is only too young, the board tells of room at that time. */
+static struct board_slot *victim(struct board *b, uint64_t now_us)
 {
 	struct board_slot *v = NULL;
 
 	for (unsigned i = 0; i < board_slots(b); i++) {
 		struct board_slot *s = &b->slot[i];
+		uint64_t from;
 
 		if (s->state != SLOT_SERVING || s->works > 0)
 			continue;
+		from = evictable_us(s);
+		if (now_us < from) {
+			if (b->room_at_us == 0 || from < b->room_at_us)
+				b->room_at_us = from;
+			continue;
+		}
 		if (v == NULL || (s->model->removed && !v->model->removed) ||
 		    (s->model->removed == v->model->removed && s->used_us < v->used_us))
 			v = s;
@@ -149,7 +170,7 @@ static bool make_room(struct board *b, const struct model *m, const struct board
 			r = build_in_gap(b, m, fit, image, len);
 		if (r != HV_E_BUSY)
 			return r == HV_OK;
-		v = victim(b);
+		v = victim(b, now_us);
 		if (v == NULL)
 			return false;
 		evict(b, v, now_us);
@@ -168,8 +189,10 @@ bool board_load(struct board *b, struct model *m, uint64_t now_us)
 	if (fit == NULL || !fit->fits || fit->refused || board_loading(b) ||
 	    link_room(b->link) < 1024)
 		return false;
-	if (!make_room(b, m, fit, &image, &len, now_us))
+	if (!make_room(b, m, fit, &image, &len, now_us)) {
+		board_rearm(b);
 		return false;
+	}
 	hv_sha256_init(&sha);
 	hv_sha256_add(&sha, image, len);
 	hv_sha256_end(&sha, hash);
@@ -303,6 +326,7 @@ static void refused(struct board *b, struct board_slot *s, int code, uint64_t no
 	}
 	slot_clear(b, s);
 	board_proved_if_done(b, now_us);
+	board_tell_room(b); /* who waited for this model has to look elsewhere */
 }
 
 void board_model_state(struct board *b, const struct link_model_state *m, uint64_t now_us)

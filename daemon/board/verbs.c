@@ -34,8 +34,7 @@ int board_resume(struct board *b, char *why, size_t cap)
 	if (b->fsm.state == BOARD_DRAINING) {
 		board_event(b, BOARD_EV_RESUME, now_us);
 		board_rearm(b);
-		if (b->set->ev.on_room != NULL)
-			b->set->ev.on_room(b->set->ev.ctx, b);
+		board_tell_room(b);
 	}
 	return HV_OK;
 }

@@ -224,10 +224,9 @@ static void kat_result(struct board *b, struct board_work *w, const struct link_
 	log_event(LOG_LVL_INFO, "MODEL_RESIDENT",
 		  "board %s: %s is resident and its %u known-answer vectors are right", b->id,
 		  p->name, p->n_kats);
-	if (b->fsm.state == BOARD_PROVING)
-		board_proved_if_done(b, now_us);
-	else if (b->fsm.state == BOARD_READY && b->set->ev.on_room != NULL)
-		b->set->ev.on_room(b->set->ev.ctx, b);
+	s->used_us = now_us;
+	s->keep_until_us = now_us + 2 * (uint64_t)board_load_us(b, &s->img);
+	board_proved_if_done(b, now_us); /* else board_result() tells of the room */
 }
 
 static void batch_result(struct board *b, struct board_work *w, const struct link_result *r,
@@ -305,6 +304,5 @@ void board_result(struct board *b, const struct link_result *r, uint64_t now_us)
 	if (!board_state_has_jobs(b->fsm.state))
 		return;
 	board_load_pump(b, now_us);
-	if (b->fsm.state == BOARD_READY && b->set->ev.on_room != NULL)
-		b->set->ev.on_room(b->set->ev.ctx, b);
+	board_tell_room(b);
 }

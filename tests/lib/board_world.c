@@ -357,8 +357,9 @@ static void start_batches(struct world *w)
 {
 	struct board *b = world_board(w);
 
+	w->turn++; /* each time another one asks first: fair, and hard on what is resident */
 	for (unsigned i = 0; b != NULL && i < w->batches; i++) {
-		struct world_batch *x = &w->batch[i];
+		struct world_batch *x = &w->batch[(i + w->turn * 7) % w->batches];
 
 		if (x->done || x->running || !board_can_take(b, x->b.model))
 			continue;

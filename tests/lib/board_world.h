@@ -58,7 +58,7 @@ struct world {
 	unsigned rooms, losts;
 	bool on_batch_runs; /* start the next batch from inside on_batch */
 	struct world_batch batch[WORLD_BATCHES];
-	unsigned batches, done;
+	unsigned batches, done, turn;
 	unsigned codes[32]; /* how often a batch ended with -code */
 	/* wire */
 	struct world_wire to_board, to_daemon;

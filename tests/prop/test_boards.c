@@ -266,6 +266,41 @@ START_TEST(more_models_than_slots_take_turns)
 }
 END_TEST
 
+START_TEST(a_model_may_work_off_its_load_before_another_evicts_it)
+{
+	struct model *a, *b;
+	struct board *x;
+	unsigned rooms;
+
+	world_open(&w);
+	w.cfg.model_slots = 1;
+	world_add_model(&w, "fft64", 4);
+	world_add_model(&w, "matvec64", 3);
+	world_plug(&w);
+	ck_assert(world_run(&w, world_ready, 5000000));
+	x = world_board(&w);
+	b = models_at(&w.models, board_has_model(x, models_at(&w.models, 0)) ? 0 : 1);
+	a = models_at(&w.models, b == models_at(&w.models, 0) ? 1 : 0);
+	ck_assert(board_can_take(x, b));
+	ck_assert(!board_can_take(x, a)); /* asks for the load: too early */
+	ck_assert(!board_loading(x));
+	ck_assert(board_can_take(x, b));
+	rooms = w.rooms;
+	world_pass(&w, BOARD_IDLE_US + 1000);
+	ck_assert_uint_eq(w.rooms, rooms + 1); /* told that asking again makes sense */
+	ck_assert(!board_can_take(x, a));
+	ck_assert(board_loading(x));
+	ck_assert_uint_eq(x->evictions, 1);
+	world_pass(&w, 1000000);
+	ck_assert(board_has_model(x, a));
+	world_batches(&w, 6, 0, 2);
+	world_batches(&w, 6, 1, 2);
+	ck_assert_msg(world_run(&w, world_all_done, 20000000), "%u of %u", w.done, w.batches);
+	ck_assert_uint_le(x->evictions, 8);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(a_removed_model_is_used_no_more_and_its_memory_follows_its_last_user)
 {
 	struct board *b;
@@ -568,6 +603,7 @@ int main(void)
 	tcase_add_test(tc, two_batches_are_on_their_way_at_a_time_and_answers_are_timed);
 	tcase_add_test(tc, batches_that_are_empty_or_too_long_are_refused);
 	tcase_add_test(tc, more_models_than_slots_take_turns);
+	tcase_add_test(tc, a_model_may_work_off_its_load_before_another_evicts_it);
 	tcase_add_test(tc, a_removed_model_is_used_no_more_and_its_memory_follows_its_last_user);
 	tcase_add_test(tc, a_wrong_answer_is_caught_by_the_audit_and_a_second_one_ends_the_trust);
 	tcase_add_test(tc, a_wrong_known_answer_sets_the_board_aside_until_it_is_reset);

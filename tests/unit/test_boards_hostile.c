@@ -195,7 +195,7 @@ START_TEST(a_hello_that_cannot_be_true_sets_the_board_aside_with_the_reason)
 		break;
 	case 4:
 		m.hello.cnn_hz = 0;
-		reason = "no clock";
+		reason = "too slow";
 		break;
 	case 5:
 		m.hello.kernel_first = 700;
