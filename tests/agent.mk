@@ -28,3 +28,6 @@ EXTRA_DIST += tests/fuzz/corpus/agent_uart
 CLEANFILES += fuzz_agent_uart.crash
 tests_fuzz_fuzz_agent_uart_SOURCES = tests/fuzz/fuzz_agent_uart.c $(agent_peer)
 tests_fuzz_fuzz_agent_uart_LDADD = libhvfuzz.la $(agent_ldadd)
+
+dist_check_SCRIPTS += tests/e2e/20-virtual-board.sh
+TESTS += tests/e2e/20-virtual-board.sh

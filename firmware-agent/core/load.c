@@ -153,22 +153,19 @@ static void write_group(struct agent *a)
 	l->group_n = 0;
 }
 
-/* At most 3 groups of 10 accesses. */
+/* One group of 10 accesses: hashing it takes longer than writing it. */
 static void kernel_slice(struct agent *a)
 {
 	struct ag_load *l = &a->load;
+	uint32_t want =
+		min_u32(l->left * (uint32_t)CNN_KERNEL_WORD_BYTES, (uint32_t)sizeof(l->group));
+	uint32_t n = min_u32(a->message_n - a->message_at, want - l->group_n);
 
-	for (int i = 0; i < 3 && l->left > 0 && a->message_at < a->message_n; i++) {
-		uint32_t want = min_u32(l->left * (uint32_t)CNN_KERNEL_WORD_BYTES,
-					(uint32_t)sizeof(l->group));
-		uint32_t n = min_u32(a->message_n - a->message_at, want - l->group_n);
-
-		memcpy(l->group + l->group_n, a->cfg.message + a->message_at, n);
-		consume(a, n);
-		l->group_n = (uint8_t)(l->group_n + n);
-		if (l->group_n == want)
-			write_group(a);
-	}
+	memcpy(l->group + l->group_n, a->cfg.message + a->message_at, n);
+	consume(a, n);
+	l->group_n = (uint8_t)(l->group_n + n);
+	if (l->group_n == want)
+		write_group(a);
 }
 
 static void bias_slice(struct agent *a)

@@ -14,7 +14,7 @@ enum {
 	AG_RX_BYTES = 64, /* link bytes taken in one step */
 	AG_SLICE_PIXELS = 8, /* input words of a slice: 32 conversions */
 	AG_SLICE_REGS = 24, /* registers of a slice */
-	AG_SLICE_HASH_BYTES = 512, /* image bytes of a slice that only stay in memory */
+	AG_SLICE_HASH_BYTES = 32, /* image bytes of a slice that only stay in memory */
 	AG_SLICE_CPU_US = 12, /* processor time of a slice beside the bus, at most */
 	AG_STEP_CPU_NS = 1000, /* what the guard allows for each slice of a run */
 	AG_EVENT_BYTES = 16, /* of link message primary */
