@@ -33,3 +33,13 @@ tests_unit_test_daemon_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
 tests_prop_test_daemon_SOURCES = tests/prop/test_daemon.c $(daemon_world)
 tests_prop_test_daemon_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_daemon_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
+
+if HAVE_CHECK
+check_PROGRAMS += tests/fuzz/fuzz_request
+TESTS += tests/fuzz/fuzz_request
+endif
+EXTRA_DIST += tests/fuzz/corpus/request
+CLEANFILES += fuzz_request.crash
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(daemon_world)
+tests_fuzz_fuzz_request_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_fuzz_fuzz_request_LDADD = libhvfuzz.la $(daemon_libs) $(CHECK_LIBS) -lm

@@ -3,12 +3,21 @@
 #include "tasks/catalog.h"
 #include "util/clock.h"
 #include "util/own.h"
-#include <check.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+/* Also used outside of Check's runner, so it has its own way to fail. */
+#define MUST(cond)                                                                           \
+	do {                                                                                 \
+		if (!(cond)) {                                                               \
+			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #cond); \
+			abort();                                                             \
+		}                                                                            \
+	} while (0)
 
 enum { STEPS_MAX = 200000 };
 
@@ -33,23 +42,22 @@ void world_start(struct world *w, uint64_t seed)
 	signal(SIGPIPE, SIG_IGN); /* as main() does */
 	log_set_level(LOG_LVL_ERROR);
 	hv_rng_seed(&w->rng, seed);
-	ck_assert_int_eq(uv_loop_init(&w->loop), 0);
-	ck_assert_int_eq(store_init(&w->store, &world_limits, 0x3f9a), HV_OK);
-	ck_assert_int_eq(models_new("", NULL, &w->models), HV_OK);
+	MUST(uv_loop_init(&w->loop) == 0);
+	MUST(store_init(&w->store, &world_limits, 0x3f9a) == HV_OK);
+	MUST(models_new("", NULL, &w->models) == HV_OK);
 	parts.models = w->models;
-	ck_assert_int_eq(dispatch_new(&parts, &ev, &w->dispatch), HV_OK);
+	MUST(dispatch_new(&parts, &ev, &w->dispatch) == HV_OK);
 	dispatch_clock(w->dispatch, hv_now_ns());
-	ck_assert_int_eq(cpu_new(&w->loop, 2, dispatch_on_cpu_done, w->dispatch, &w->cpu), HV_OK);
+	MUST(cpu_new(&w->loop, 2, dispatch_on_cpu_done, w->dispatch, &w->cpu) == HV_OK);
 	bev = dispatch_board_events(w->dispatch);
-	ck_assert_int_eq(
-		boards_new(&w->loop, NULL, -1, w->models, &bev, &w->boards, why, sizeof(why)),
-		HV_OK);
+	MUST(boards_new(&w->loop, NULL, -1, w->models, &bev, &w->boards, why, sizeof(why)) ==
+	     HV_OK);
 	dispatch_join(w->dispatch, w->cpu, w->boards);
 	sp.dispatch = w->dispatch;
 	sp.models = w->models;
 	sp.boards = w->boards;
 	sp.started_ns = hv_now_ns();
-	ck_assert_int_eq(server_new(&sp, &w->server), HV_OK);
+	MUST(server_new(&sp, &w->server) == HV_OK);
 	dispatch_deliver_to(w->dispatch, w->server);
 }
 
@@ -57,7 +65,7 @@ static void check_books(const struct world *w)
 {
 	size_t live = 0;
 
-	ck_assert_msg(job_counts_add_up(&w->store.counts), "accepted is not the sum of the states");
+	MUST(job_counts_add_up(&w->store.counts));
 	for (const struct job *j = w->store.live_first; j != NULL; j = j->in_list.next) {
 		uint32_t quota = 0;
 
@@ -65,11 +73,9 @@ static void check_books(const struct world *w)
 		for (uint32_t i = 0; i < j->n_parts; i++)
 			quota += j->part[i].quota;
 		if (!job_state_is_final(j->state) && quota != 0)
-			ck_assert_msg(quota == ranges_total(&j->todo),
-				      "job %lu: quotas of %u records, %u to do",
-				      (unsigned long)j->number, quota, ranges_total(&j->todo));
+			MUST(quota == ranges_total(&j->todo));
 	}
-	ck_assert_uint_eq(live, w->store.live);
+	MUST(live == w->store.live);
 }
 
 void world_step(struct world *w)
@@ -108,18 +114,18 @@ void world_stop(struct world *w)
 	cpu_close(w->cpu, closed, &gone);
 	for (int i = 0; i < STEPS_MAX && uv_loop_alive(&w->loop); i++)
 		uv_run(&w->loop, UV_RUN_NOWAIT);
-	ck_assert_uint_eq(w->store.live, 0);
-	ck_assert_uint_eq(dispatch_units_out(w->dispatch), 0);
-	ck_assert(job_counts_add_up(&w->store.counts));
+	MUST(w->store.live == 0);
+	MUST(dispatch_units_out(w->dispatch) == 0);
+	MUST(job_counts_add_up(&w->store.counts));
 	server_free(w->server);
 	boards_free(w->boards);
 	cpu_free(w->cpu);
 	dispatch_free(w->dispatch);
 	models_free(w->models);
-	ck_assert_uint_eq(w->store.payload_bytes, w->store.detached_bytes);
+	MUST(w->store.payload_bytes == w->store.detached_bytes);
 	store_free(&w->store);
 	timers_free(&w->timers);
-	ck_assert_msg(uv_loop_close(&w->loop) == 0, "a handle was left open");
+	MUST(uv_loop_close(&w->loop) == 0); /* else a handle was left open */
 }
 
 struct peer peer_raw(struct world *w)
@@ -127,11 +133,10 @@ struct peer peer_raw(struct world *w)
 	struct peer p = { .in_cap = 1 << 16 };
 	int fds[2];
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
-			 0);
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
 	p.fd = fds[0];
 	p.in = malloc(p.in_cap);
-	ck_assert_int_eq(server_adopt(w->server, fds[1]), HV_OK);
+	MUST(server_adopt(w->server, fds[1]) == HV_OK);
 	return p;
 }
 
@@ -144,9 +149,9 @@ struct peer peer_connect(struct world *w)
 	hello.version_min = IPC_VERSION_MIN;
 	hello.version_max = IPC_VERSION_MAX;
 	hello.program = "test";
-	ck_assert(peer_send(w, &p, IPC_HELLO, 1, &hello.base, NULL, 0));
-	ck_assert(peer_read(w, &p, &r));
-	ck_assert_int_eq(r.f.kind, IPC_HELLO_OK);
+	MUST(peer_send(w, &p, IPC_HELLO, 1, &hello.base, NULL, 0));
+	MUST(peer_read(w, &p, &r));
+	MUST(r.f.kind == IPC_HELLO_OK);
 	free(r.msg);
 	return p;
 }
@@ -217,7 +222,7 @@ bool peer_poll(struct peer *p, struct reply *r)
 	receive(p);
 	if (p->in_len < IPC_HDR)
 		return false;
-	ck_assert_int_eq(ipc_frame_decode(p->in, &r->f), HV_OK);
+	MUST(ipc_frame_decode(p->in, &r->f) == HV_OK);
 	all = (size_t)r->f.msg_len + r->f.payload_len;
 	if (p->in_len < IPC_HDR + all)
 		return false;
