@@ -69,6 +69,7 @@ void boards_free(struct boards *bs);
  * boards_free(). */
 size_t boards_count(const struct boards *bs);
 struct board *boards_at(const struct boards *bs, size_t i);
+/* By id, else by serial; NULL when there is none. */
 struct board *boards_find(const struct boards *bs, const char *id);
 const char *board_id(const struct board *b); /* "virt0" */
 const char *board_state(const struct board *b); /* "ready"; static text */

@@ -238,6 +238,9 @@ struct board *boards_find(const struct boards *bs, const char *id)
 	for (size_t i = 0; i < bs->count; i++)
 		if (strcmp(bs->list[i]->id, id) == 0)
 			return bs->list[i];
+	for (size_t i = 0; i < bs->count; i++)
+		if (strcmp(bs->list[i]->serial, id) == 0)
+			return bs->list[i];
 	return NULL;
 }
 

@@ -83,7 +83,7 @@ static void board_candidate(struct dispatch *d, const struct subject *s, size_t 
 		.energy_uj_per_record = o.energy_uj_per_record,
 		.certified = m->pkg->cert.certified,
 	};
-	c->named = s->spec->board[0] == '\0' || strcmp(s->spec->board, board_id(b)) == 0;
+	c->named = s->spec->board[0] == '\0' || boards_find(d->boards, s->spec->board) == b;
 	c->in_domain = !left_domain(s->job, c->model_name);
 	if (m->suspended) {
 		c->ready = false;

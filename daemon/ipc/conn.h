@@ -45,6 +45,7 @@ struct upload {
 	struct buf *in, *out;
 	size_t got;
 	struct dispatch_request submit; /* of SUBMIT, without in and out */
+	bool dry_run; /* decide on the samples, then forget them */
 };
 
 struct conn {

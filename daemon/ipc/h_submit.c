@@ -207,7 +207,7 @@ void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg)
 			err = check_wishes(m, t, why, sizeof(why));
 		if (err == HV_OK)
 			err = check_board(c->server, m, why, sizeof(why));
-		if (err == HV_OK && !m->dry_run)
+		if (err == HV_OK && (!m->dry_run || f->payload_len > 0))
 			err = make_room(c, t, m->records, f->payload_len, why, sizeof(why));
 	}
 	if (err != HV_OK) {
@@ -217,8 +217,9 @@ void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg)
 		return;
 	}
 	fill_request(c, m, task, f->tag, &c->upload.submit);
-	/* Samples of a dry run are thrown away: their domain is not looked at. */
-	if (m->dry_run)
+	c->upload.dry_run = m->dry_run;
+	/* Without samples their domain cannot be looked at, all else can. */
+	if (m->dry_run && f->payload_len == 0)
 		dry_run(c, &c->upload.submit);
 }
 
@@ -234,6 +235,10 @@ void h_submit_complete(struct conn *c)
 
 	r->in = c->upload.in;
 	r->out = c->upload.out;
+	if (c->upload.dry_run) {
+		dry_run(c, r);
+		return;
+	}
 	err = dispatch_submit(d, r, &j, why, sizeof(why));
 	if (err != HV_OK) {
 		conn_error(c, tag, err, "%s", why);
