@@ -28,7 +28,7 @@ int board_resume(struct board *b, char *why, size_t cap)
 	if (!b->held) {
 		snprintf(why, cap, "%s is not drained, it is %s", b->id,
 			 board_state_text(b->fsm.state));
-		return HV_E_INVAL;
+		return HV_E_BUSY;
 	}
 	b->held = false;
 	if (b->fsm.state == BOARD_DRAINING) {

@@ -430,7 +430,7 @@ START_TEST(a_drained_board_finishes_and_takes_nothing_until_it_is_resumed)
 	world_plug(&w);
 	ck_assert(world_run(&w, world_ready, 5000000));
 	b = world_board(&w);
-	ck_assert_int_eq(board_resume(b, why, sizeof(why)), HV_E_INVAL);
+	ck_assert_int_eq(board_resume(b, why, sizeof(why)), HV_E_BUSY);
 	world_pass(&w, 1500);
 	ck_assert_int_eq(board_drain(b, why, sizeof(why)), HV_OK);
 	world_pass(&w, 2000000);
