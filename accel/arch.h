@@ -10,6 +10,8 @@ enum {
 	CNN_PER_QUADRANT = 16,
 	CNN_INSTANCES = 16,          /* data memories, one per group of four processors */
 	CNN_LAYERS_MAX = 32,
+	CNN_STREAM_LAYERS = 8,       /* the first ones */
+	CNN_FIFOS = 4,               /* FIFO n feeds quadrant n */
 	CNN_CHANNELS_MAX = 1024,
 	CNN_ROWS_MAX = 1023,
 	CNN_KERNEL_WORDS = 768,      /* 72-bit words per processor */
@@ -27,11 +29,15 @@ enum {
 
 #define CNN_BASE            UINT32_C(0x50000000)
 #define CNN_QUADRANT_STRIDE UINT32_C(0x400000)
+#define CNN_FIFO_CTRL       UINT32_C(0x50000000)
+#define CNN_FIFO_STATUS     UINT32_C(0x50000004)
+#define CNN_FIFO_DATA       UINT32_C(0x50000008) /* + 4 * FIFO */
 #define CNN_AON             UINT32_C(0x50001000)
 #define CNN_CTRL            UINT32_C(0x50100000)
 #define CNN_SRAM            UINT32_C(0x50100004)
 #define CNN_LCNT_MAX        UINT32_C(0x50100008)
 #define CNN_TEST            UINT32_C(0x5010000c)
+#define CNN_IFRM            UINT32_C(0x50100990)
 #define CNN_LREG            UINT32_C(0x50100010)
 #define CNN_BIAS            UINT32_C(0x50108000)
 #define CNN_TRAM            UINT32_C(0x50110000)
@@ -75,6 +81,7 @@ static inline uint32_t cnn_bias_addr(unsigned quadrant, unsigned i)
 #define CNN_CTRL_POOLRND (UINT32_C(1) << 13)
 #define CNN_CTRL_STREAM  (UINT32_C(1) << 14)
 #define CNN_CTRL_FIFO    (UINT32_C(1) << 15)
+#define CNN_CTRL_LILBUF  (UINT32_C(1) << 19)
 #define CNN_CTRL_MEXPRESS (UINT32_C(1) << 20)
 #define CNN_SRAM_DEFAULT UINT32_C(0x40e)
 

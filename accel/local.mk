@@ -31,7 +31,7 @@ libhvaccel_la_SOURCES = \
 	accel/num.h accel/net/net.h accel/net/check.c accel/net/shape.c \
 	accel/ref/ref.h accel/ref/ref.c \
 	accel/image/image.h accel/image/geometry.h accel/image/geometry.c \
-	accel/image/build.c accel/image/pack.c accel/image/place.c accel/image/sequence.c \
+	accel/image/build.c accel/image/pack.c accel/image/place.c accel/image/sequence.c accel/image/stream.c \
 	accel/emu/emu.h accel/emu/state.h accel/emu/layer.h accel/emu/emu.c \
 	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c \
 	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \

@@ -3,7 +3,7 @@
 #include "accel/net/net.h"
 
 /* What a network takes, from the vendor's cycle formula (max78000 reference, section 11),
- * exact for non-streaming layers. */
+ * exact for non-streaming layers, a guess for streaming ones. */
 uint32_t cnn_cost_layer_cycles(const struct cnn_layer *l);
 uint32_t cnn_cost_cycles(const struct cnn_net *net); /* start-up included */
 

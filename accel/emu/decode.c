@@ -44,6 +44,13 @@ static void decode_kernel_size(uint32_t oned, struct emu_layer *l)
 		l->kernel_h = l->kernel_w = 3;
 }
 
+/* A streaming layer has a ring buffer; the first one reads the FIFO. */
+static bool streams(const struct cnn_emu *e, unsigned index)
+{
+	return (e->ctrl[0] & CNN_CTRL_STREAM) != 0 && index < CNN_STREAM_LAYERS &&
+	       e->reg[0][CNN_R_FBUF][index] != 0;
+}
+
 static void decode_modes(const struct cnn_emu *e, struct emu_layer *l, uint32_t oned, uint32_t lctl,
 			 uint32_t post)
 {
@@ -57,6 +64,8 @@ static void decode_modes(const struct cnn_emu *e, struct emu_layer *l, uint32_t 
 	l->pool_first = field(oned, 16, 1) != 0;
 	l->bytewise = l->index == 0 && field(lctl, 6, 1) != 0;
 	l->from_fifo = l->index == 0 && (e->ctrl[0] & CNN_CTRL_FIFO) != 0;
+	l->streams = streams(e, l->index);
+	l->feeds = l->index < e->lcnt_max[0] && streams(e, l->index + 1);
 	/* The generator's simulation keeps truncating in 1-D layers. */
 	l->round = (e->ctrl[0] & CNN_CTRL_POOLRND) != 0 && field(oned, 12, 1) == 0;
 	l->relu = field(lctl, 9, 1) != 0;
@@ -156,7 +165,9 @@ static const char *check_memories(const struct emu_layer *l)
 	uint64_t last_bit = l->count_end + l->weight_bits;
 	uint64_t taps = (uint64_t)l->kernel_h * l->kernel_w;
 
-	if (!l->from_fifo && l->read_word + words > CNN_DATA_WORDS)
+	if (pixels * l->passes * l->operands > EMU_FIFO_WORDS_MAX)
+		return "the input is larger than any frame";
+	if (!l->from_fifo && !l->streams && l->read_word + words > CNN_DATA_WORDS)
 		return "the input runs over the end of a data memory";
 	if (l->pass_through)
 		return NULL;
@@ -174,6 +185,10 @@ static const char *check_output(const struct emu_layer *l)
 	uint64_t pixels = (uint64_t)l->out_h * l->out_w;
 	uint64_t reach = (pixels - 1) * l->pixel_step * (l->wide ? 4 : 1);
 
+	if (l->feeds)
+		return reach < EMU_FIFO_WORDS_MAX && !l->wide
+			       ? NULL
+			       : "its output is larger than any frame";
 	if ((l->write_word[0] % CNN_DATA_WORDS) + reach >= CNN_DATA_WORDS)
 		return "the output runs over the end of a data memory";
 	return NULL;
@@ -207,6 +222,7 @@ uint64_t emu_layer_cycles(const struct emu_layer *l)
 	uint32_t taps = l->kernel_h * l->kernel_w;
 	uint32_t scale = l->transposed ? 2 : 1;
 	bool pools = l->pool_h > 1 || l->pool_w > 1;
+	uint64_t cycles;
 	struct cnn_cycle_shape s = {
 		.pooled_h = scale * l->pooled_h,
 		.pooled_w = scale * l->pooled_w,
@@ -229,5 +245,6 @@ uint64_t emu_layer_cycles(const struct emu_layer *l)
 
 	if (l->pass_through && pools && l->passes > 1)
 		s.passes = 2 * l->passes - 1;
-	return cnn_cycle_count(&s);
+	cycles = cnn_cycle_count(&s);
+	return l->streams ? (3 * cycles + 1) / 2 : cycles;
 }

@@ -10,6 +10,7 @@ struct emu_layer {
 	uint32_t height, width, pad_h, pad_w, passes, operands, read_word;
 	uint32_t pool_h, pool_w, stride, kernel_h, kernel_w;
 	bool pools, pool_max, round, bytewise, from_fifo;
+	bool streams, feeds; /* whole frames pass between this layer and its neighbours */
 	unsigned eltwise; /* 0 sub, 1 add, 2 or, 3 xor */
 	bool pool_first, transposed, pass_through, big_flatten;
 	/* kernels: bit counters of one plane, and where stream byte 0 of the plane is */

@@ -43,6 +43,38 @@ static int8_t fifo_byte(const struct cnn_emu *e, const struct emu_layer *l, unsi
 	return (int8_t)(uint8_t)(word < f->n ? f->words[word] >> 8 * lane : 0);
 }
 
+/* A frame on its way from one layer to a streaming one: what would pass through the ring buffer
+ * of every data memory, all of it. */
+struct stream {
+	uint32_t *words[CNN_INSTANCES]; /* owned */
+	size_t n;
+};
+
+static void stream_free(struct stream *s)
+{
+	for (unsigned i = 0; i < CNN_INSTANCES; i++)
+		free(s->words[i]);
+	*s = (struct stream){ 0 };
+}
+
+static int stream_new(struct stream *s, size_t n)
+{
+	*s = (struct stream){ .n = n };
+	for (unsigned i = 0; i < CNN_INSTANCES; i++) {
+		s->words[i] = calloc(n, sizeof *s->words[i]);
+		if (s->words[i] == NULL) {
+			stream_free(s);
+			return HV_E_NOMEM;
+		}
+	}
+	return HV_OK;
+}
+
+static int8_t stream_byte(const struct stream *s, unsigned p, size_t word)
+{
+	return (int8_t)(uint8_t)(word < s->n ? s->words[p / 4][word] >> 8 * (p % 4) : 0);
+}
+
 static int8_t memory_byte(const struct cnn_emu *e, const struct emu_layer *l, unsigned p,
 			  uint32_t n, uint32_t pass, uint32_t operand)
 {
@@ -54,8 +86,19 @@ static int8_t memory_byte(const struct cnn_emu *e, const struct emu_layer *l, un
 	return (int8_t)(data[l->read_word + n * step + sub] >> 8 * (p % 4) & 0xff);
 }
 
-static int read_operand(const struct cnn_emu *e, const struct emu_layer *l, uint32_t operand,
-			struct frame *f)
+static int8_t input_byte(const struct cnn_emu *e, const struct emu_layer *l,
+			 const struct stream *in, unsigned p, uint32_t n, uint32_t pass,
+			 uint32_t operand)
+{
+	if (l->from_fifo)
+		return fifo_byte(e, l, p, n);
+	if (l->streams)
+		return stream_byte(in, p, ((size_t)n * l->passes + pass) * l->operands + operand);
+	return memory_byte(e, l, p, n, pass, operand);
+}
+
+static int read_operand(const struct cnn_emu *e, const struct emu_layer *l, const struct stream *in,
+			uint32_t operand, struct frame *f)
 {
 	uint32_t pixels = l->height * l->width;
 	int16_t *to;
@@ -66,9 +109,7 @@ static int read_operand(const struct cnn_emu *e, const struct emu_layer *l, uint
 	for (uint32_t n = 0; n < pixels; n++)
 		for (uint32_t pass = 0; pass < l->passes; pass++)
 			for (unsigned j = 0; j < l->n_processors; j++)
-				*to++ = l->from_fifo ? fifo_byte(e, l, l->processors[j], n)
-						     : memory_byte(e, l, l->processors[j], n, pass,
-								   operand);
+				*to++ = input_byte(e, l, in, l->processors[j], n, pass, operand);
 	return HV_OK;
 }
 
@@ -125,17 +166,18 @@ static void combine(const struct emu_layer *l, struct frame *f, const struct fra
 	}
 }
 
-static int prepare(const struct cnn_emu *e, const struct emu_layer *l, struct frame *f)
+static int prepare(const struct cnn_emu *e, const struct emu_layer *l, const struct stream *in,
+		   struct frame *f)
 {
 	bool pool_each = l->operands == 1 || l->pool_first || !l->pools;
-	int err = read_operand(e, l, 0, f);
+	int err = read_operand(e, l, in, 0, f);
 
 	if (err == HV_OK && pool_each)
 		err = pool_frame(l, f);
 	for (uint32_t k = 1; err == HV_OK && k < l->operands; k++) {
 		struct frame next;
 
-		err = read_operand(e, l, k, &next);
+		err = read_operand(e, l, in, k, &next);
 		if (err == HV_OK && pool_each)
 			err = pool_frame(l, &next);
 		if (err == HV_OK)
@@ -205,28 +247,44 @@ static int16_t *decode_kernels(const struct cnn_emu *e, const struct emu_layer *
 
 /* ---- output ---- */
 
-static void write_lane(struct cnn_emu *e, uint32_t at, unsigned lane, int32_t value)
-{
-	uint32_t *word = &e->data[(at / CNN_DATA_WORDS) % CNN_INSTANCES][at % CNN_DATA_WORDS];
+/* Where a layer's results go: the data memories, or a stream to the next layer. */
+struct sink {
+	struct cnn_emu *e;
+	struct stream *to; /* NULL: memories */
+};
 
+/* Word `offset` behind the pointer `base`, whose upper bits are the instance. */
+static uint32_t *sink_word(const struct sink *k, uint32_t base, uint32_t offset)
+{
+	uint32_t at = base + offset;
+
+	if (k->to == NULL)
+		return &k->e->data[(at / CNN_DATA_WORDS) % CNN_INSTANCES][at % CNN_DATA_WORDS];
+	return offset < k->to->n ? &k->to->words[(base / CNN_DATA_WORDS) % CNN_INSTANCES][offset]
+				 : NULL;
+}
+
+static void write_lane(uint32_t *word, unsigned lane, int32_t value)
+{
+	if (word == NULL)
+		return;
 	/* A whole word is written: lanes without a channel become 0. */
 	if (lane == 0)
 		*word = 0;
 	*word = (*word & ~(UINT32_C(0xff) << 8 * lane)) | ((uint32_t)value & 0xff) << 8 * lane;
 }
 
-static void write_slot(struct cnn_emu *e, const struct emu_layer *l, uint32_t slot, uint32_t n,
+static void write_slot(const struct sink *k, const struct emu_layer *l, uint32_t slot, uint32_t n,
 		       int32_t value)
 {
 	uint32_t pass = slot / l->pass_slots, pos = slot % l->pass_slots;
-	uint32_t at = l->write_word[0] + pos / 4 * l->group_step + pass * l->pass_step;
+	uint32_t base = l->write_word[0] + pos / 4 * l->group_step;
+	uint32_t offset = pass * l->pass_step + n * l->pixel_step * (l->wide ? 4 : 1);
 
-	if (!l->wide) {
-		write_lane(e, at + n * l->pixel_step, pos % 4, value);
-		return;
-	}
-	at += 4 * n * l->pixel_step + pos % 4;
-	e->data[(at / CNN_DATA_WORDS) % CNN_INSTANCES][at % CNN_DATA_WORDS] = (uint32_t)value;
+	if (!l->wide)
+		write_lane(sink_word(k, base, offset), pos % 4, value);
+	else
+		*sink_word(k, base, offset + pos % 4) = (uint32_t)value;
 }
 
 static int32_t finish(const struct emu_layer *l, int32_t acc)
@@ -272,10 +330,10 @@ static int32_t dot(const int16_t *a, const int16_t *b, size_t n)
 	return sum;
 }
 
-static int convolve(struct cnn_emu *e, const struct emu_layer *l, struct frame *f)
+static int convolve(const struct sink *k, const struct emu_layer *l, struct frame *f)
 {
 	size_t length = (size_t)l->kernel_h * l->kernel_w * f->depth;
-	hv_autofree int16_t *w = decode_kernels(e, l);
+	hv_autofree int16_t *w = decode_kernels(k->e, l);
 	hv_autofree int16_t *patch = malloc((length + 1) * sizeof *patch);
 	uint32_t n = 0;
 
@@ -285,16 +343,16 @@ static int convolve(struct cnn_emu *e, const struct emu_layer *l, struct frame *
 		for (uint32_t x = 0; x < l->out_w; x++, n++) {
 			take_patch(l, f, y, x, patch);
 			for (uint32_t s = 0; s < l->slots; s++)
-				write_slot(e, l, s, n,
+				write_slot(k, l, s, n,
 					   finish(l, dot(patch, w + s * length, length) +
-							     bias_of(e, l, s)));
+							     bias_of(k->e, l, s)));
 		}
 	return HV_OK;
 }
 
 /* ---- pass-through ---- */
 
-static void pass_through(struct cnn_emu *e, const struct emu_layer *l, const struct frame *f)
+static void pass_through(const struct sink *k, const struct emu_layer *l, const struct frame *f)
 {
 	uint32_t pixels = f->height * f->width;
 
@@ -305,28 +363,44 @@ static void pass_through(struct cnn_emu *e, const struct emu_layer *l, const str
 		}
 		for (uint32_t n = 0; n < pixels; n++)
 			for (uint32_t pass = 0; pass < l->passes; pass++)
-				write_lane(e,
-					   l->write_word[q] + i / 4 * l->slot_step +
-						   (n * l->passes + pass) * l->pixel_step,
+				write_lane(sink_word(k, l->write_word[q] + i / 4 * l->slot_step,
+						     (n * l->passes + pass) * l->pixel_step),
 					   i % 4, f->v[n * f->depth + pass * l->n_processors + j]);
 	}
 }
 
-static int run_layer(struct cnn_emu *e, const struct emu_layer *l)
+static int run_layer(const struct sink *k, const struct emu_layer *l, const struct stream *in)
 {
 	struct frame f = { 0 };
-	int err = prepare(e, l, &f);
+	int err = prepare(k->e, l, in, &f);
 
 	if (err == HV_OK && l->pass_through)
-		pass_through(e, l, &f);
+		pass_through(k, l, &f);
 	else if (err == HV_OK)
-		err = convolve(e, l, &f);
+		err = convolve(k, l, &f);
 	free(f.v);
+	return err;
+}
+
+/* Runs layer l; `between` holds the frame a streaming one reads, and then the one it made. */
+static int run_between(struct cnn_emu *e, const struct emu_layer *l, struct stream *between)
+{
+	struct stream out = { 0 };
+	struct sink k = { .e = e, .to = l->feeds ? &out : NULL };
+	size_t words =
+		(size_t)l->out_h * l->out_w * l->pixel_step * (l->pass_through ? l->passes : 1);
+	int err = l->feeds ? stream_new(&out, words) : HV_OK;
+
+	if (err == HV_OK)
+		err = run_layer(&k, l, between);
+	stream_free(between);
+	*between = out;
 	return err;
 }
 
 void emu_run(struct cnn_emu *e, unsigned first, unsigned last)
 {
+	struct stream between = { 0 };
 	struct emu_layer l;
 
 	for (unsigned i = first; i <= last && i < CNN_LAYERS_MAX; i++) {
@@ -334,11 +408,12 @@ void emu_run(struct cnn_emu *e, unsigned first, unsigned last)
 
 		if (wrong != NULL)
 			emu_misuse(e, "layer %u: %s", i, wrong);
-		else if (run_layer(e, &l) < 0)
+		else if (run_between(e, &l, &between) < 0)
 			emu_misuse(e, "layer %u: the emulator is out of memory", i);
 		if (e->on_layer != NULL)
 			e->on_layer(e->on_layer_ctx, i);
 	}
+	stream_free(&between);
 }
 
 uint64_t emu_run_cycles(const struct cnn_emu *e, unsigned first, unsigned last)

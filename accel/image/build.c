@@ -56,7 +56,8 @@ static int check_maps(const struct cnn_layer *l, const struct cnn_place_layer *p
 }
 
 static int check_room(const struct cnn_layer *l, const struct cnn_place_layer *p,
-		      const struct cnn_geometry *g, unsigned i, char *why, size_t cap)
+		      const struct cnn_geometry *g, bool feeds_stream, unsigned i, char *why,
+		      size_t cap)
 {
 	uint32_t out_words = cnn_geometry_out_words(l, g, p->write_gap);
 
@@ -67,6 +68,8 @@ static int check_room(const struct cnn_layer *l, const struct cnn_place_layer *p
 	if (l->bias != NULL && p->bias_first + g->slots > CNN_BIAS_BYTES + 3u * g->out_passes &&
 	    p->bias_first + g->out_channels > CNN_BIAS_BYTES)
 		return refuse(why, cap, "layer %u: bias bytes beyond %d", i, CNN_BIAS_BYTES);
+	if (feeds_stream)
+		out_words = 1; /* a ring, which the layer behind it has room for */
 	if (p->out_offset / 4u + out_words > CNN_DATA_WORDS)
 		return refuse(why, cap, "layer %u: output needs %u words from %u, there are %d", i,
 			      (unsigned)out_words, p->out_offset / 4u, CNN_DATA_WORDS);
@@ -83,10 +86,11 @@ static int check_room(const struct cnn_layer *l, const struct cnn_place_layer *p
 
 /* One layer being compiled. */
 struct layer {
+	const struct cnn_net *net;
+	unsigned index;
 	const struct cnn_layer *l;
 	const struct cnn_place_layer *p;
 	struct cnn_geometry g;
-	bool first, chw;
 	uint8_t quadrants;
 };
 
@@ -172,7 +176,7 @@ static uint32_t reg_lctl(const struct layer *y, unsigned q)
 	const struct cnn_layer *l = y->l;
 	uint32_t value = 1u << 5 | 1u << 11;
 
-	if (y->chw && y->first)
+	if (y->net->input_chw && y->index == 0)
 		value |= 1u << 6;
 	if (pools(l))
 		value |= 1u << 7;
@@ -203,19 +207,14 @@ static uint32_t reg_mcnt(const struct layer *y)
 static uint32_t reg_tptr(const struct layer *y)
 {
 	const struct cnn_geometry *g = &y->g;
-	uint32_t hw[2], last = g->passes - 1, span;
+	uint32_t last = g->passes - 1, before = cnn_stream_line_offset(y->net, y->index);
+	bool one_by_one = g->kernel_h * g->kernel_w == 1 && !g->pass_through;
 
-	if (y->l->flatten)
-		return last >= 16 ? last << 16 | (2 * last + 1) : 0;
-	if (g->pass_through || g->kernel_w != 3)
+	if (y->l->flatten && last >= 16)
+		return last << 16 | (2 * last + 1);
+	if ((y->l->op == CNN_OP_CONV1D && !g->tall_dilation) || (one_by_one && before == 0))
 		return 0;
-	cnn_layer_pooled(y->l, hw);
-	if (g->tall_dilation)
-		hw[1] = g->width;
-	span = hw[1] + 2 * g->pad_w;
-	if (y->l->op == CNN_OP_CONVT2D)
-		span = (hw[1] - 1) * 2 + 1 + 1 + 2 * g->pad_w;
-	return span > 3 ? span - 3 : 0;
+	return before << 16 | (before + cnn_line_span(y->l));
 }
 
 static uint32_t reg_post(const struct layer *y, unsigned q)
@@ -284,7 +283,7 @@ static uint32_t reg_value(const struct layer *y, unsigned reg, unsigned q)
 	case CNN_R_EN: return reg_en(y, q);
 	case CNN_R_POST: return reg_post(y, q);
 	case CNN_R_LCTL2: return reg_lctl2(y);
-	default: return 0; /* streaming */
+	default: return cnn_stream_register(y->net, y->index, reg);
 	}
 }
 
@@ -320,10 +319,10 @@ static int build_registers(const struct cnn_net *net, const struct cnn_place *pl
 	if (image->regs == NULL)
 		return HV_E_NOMEM;
 	for (unsigned i = 0; err == HV_OK && i < net->layers; i++) {
-		struct layer y = { .l = &net->layer[i],
+		struct layer y = { .net = net,
+				   .index = i,
+				   .l = &net->layer[i],
 				   .p = &place->layer[i],
-				   .first = i == 0,
-				   .chw = net->input_chw,
 				   .quadrants = image->quadrants };
 
 		if (y.p->out_processors == 0)
@@ -331,11 +330,32 @@ static int build_registers(const struct cnn_net *net, const struct cnn_place *pl
 		cnn_geometry_of(y.l, y.p->out_processors, &y.g);
 		err = check_maps(y.l, y.p, &y.g, i, why, cap);
 		if (err == HV_OK)
-			err = check_room(y.l, y.p, &y.g, i, why, cap);
+			err = check_room(y.l, y.p, &y.g,
+					 i + 1 < net->layers && net->layer[i + 1].streams, i, why,
+					 cap);
 		if (err == HV_OK)
 			list_registers(&y, i, image);
 	}
 	return err;
+}
+
+/* Channels of the input select FIFOs by the quadrants of their processors. */
+static void describe_fifo(const struct cnn_net *net, const struct cnn_place *place,
+			  struct cnn_image *image)
+{
+	uint64_t map = place->layer[0].in_processors;
+	uint32_t pixels = (uint32_t)net->height * net->width, enables = 0;
+
+	if (!net->fifo)
+		return;
+	for (unsigned c = 0; c < net->channels; c++)
+		if ((map >> (c % CNN_FIFOS * CNN_PER_QUADRANT) & 1) != 0)
+			enables |= 1u << c % CNN_FIFOS;
+	image->fifo_ctrl = 0x908 | enables << 12;
+	image->frame = net->input_chw ? (pixels + 3) / 4 : pixels;
+	image->ctrl_extra |= CNN_CTRL_FIFO;
+	if (net->layer[0].streams)
+		image->ctrl_extra |= CNN_CTRL_STREAM | CNN_CTRL_LILBUF;
 }
 
 int cnn_image_build(const struct cnn_net *net, const struct cnn_place *place,
@@ -348,6 +368,7 @@ int cnn_image_build(const struct cnn_net *net, const struct cnn_place *place,
 	made.quadrants = (uint8_t)((cnn_place_quadrants(net, place) | also_quadrants) & 0xf);
 	if (cap > 0)
 		why[0] = '\0';
+	describe_fifo(net, place, &made);
 	err = build_registers(net, place, &made, why, cap);
 	if (err == HV_OK)
 		err = cnn_image_pack(net, place, &made);

@@ -44,6 +44,15 @@ uint32_t cnn_geometry_out_words(const struct cnn_layer *l, const struct cnn_geom
 uint32_t cnn_geometry_lead_words(const struct cnn_layer *l, const struct cnn_geometry *g,
 				 unsigned write_gap);
 
+/* Registers of streaming layers and of the FIFO's reader. */
+uint32_t cnn_stream_register(const struct cnn_net *net, unsigned layer, unsigned reg);
+/* What earlier streaming layers add to both halves of the line buffer's pointer; 0: none. */
+uint32_t cnn_stream_line_offset(const struct cnn_net *net, unsigned layer);
+/* Line buffer words of a layer, less one, without that. */
+uint32_t cnn_line_span(const struct cnn_layer *l);
+/* Words of the ring buffer that a streaming layer reads. */
+uint32_t cnn_stream_ring(const struct cnn_net *net, unsigned layer);
+
 unsigned cnn_first_bit(uint64_t map); /* map != 0 */
 unsigned cnn_last_bit(uint64_t map);
 unsigned cnn_count_bits(uint64_t map);

@@ -48,7 +48,9 @@ struct cnn_bias_run {
 /* Everything that has to be in the accelerator before a start. */
 struct cnn_image {
 	uint8_t quadrants;   /* mask of covered quadrants; bit 0 always set */
-	uint32_t ctrl_extra; /* control bits of the start: rounding average pooling */
+	uint32_t ctrl_extra; /* control bits of the start: rounding, streaming, FIFO */
+	uint32_t fifo_ctrl;  /* FIFO control register; 0: no FIFO */
+	uint32_t frame;      /* FIFO words of one frame */
 	unsigned layers;
 	struct cnn_reg_write *regs;
 	size_t n_regs;
@@ -79,6 +81,7 @@ void cnn_image_init(const struct cnn_image *image, const struct cnn_bus *bus);
 void cnn_image_load(const struct cnn_image *image, const struct cnn_bus *bus);
 void cnn_image_configure(const struct cnn_image *image, const struct cnn_bus *bus);
 void cnn_image_start(const struct cnn_image *image, const struct cnn_bus *bus);
+/* With a FIFO this belongs behind the start, else before it. */
 void cnn_input_write(const struct cnn_net *net, const struct cnn_place *place,
 		     const int8_t *input, const struct cnn_bus *bus);
 /* One layer's output as (C, H, W). */

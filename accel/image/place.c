@@ -150,6 +150,8 @@ static void measure_input(struct plan *p)
 	}
 	if (net->input_chw)
 		t->words = (pixels + 3) / 4;
+	if (net->fifo)
+		t->words = cnn_stream_ring(net, 0);
 }
 
 static void measure_outputs(struct plan *p)
@@ -162,6 +164,8 @@ static void measure_outputs(struct plan *p)
 		cnn_geometry_of(l, cnn_geometry_out_map(l, 0), &g);
 		t->words = cnn_geometry_out_words(l, &g, t->gap);
 		t->lead = cnn_geometry_lead_words(l, &g, t->gap);
+		if (i + 1 < p->net->layers && p->net->layer[i + 1].streams)
+			t->words = cnn_stream_ring(p->net, i + 1);
 		t->first_use = i;
 		t->last_use = l->is_output ? CNN_LAYERS_MAX : t->last_use > i ? t->last_use : i;
 		for (unsigned s = 0; s < cnn_layer_sources(l); s++) {
@@ -243,10 +247,27 @@ static int place_tensor(struct plan *p, unsigned index, unsigned placed)
 	return HV_OK;
 }
 
+/* Rings and the first whole output behind them are in use until the last layer streams. */
+static void streaming_lives(struct plan *p)
+{
+	unsigned n = 0;
+
+	while (n < p->net->layers && p->net->layer[n].streams)
+		n++;
+	for (unsigned i = 0; n > 0 && i < n; i++) {
+		p->t[i].first_use = 0;
+		if (p->t[i].last_use < n)
+			p->t[i].last_use = n;
+	}
+	if (n > 0 && p->t[p->net->layers].last_use < n)
+		p->t[p->net->layers].last_use = n;
+}
+
 static int place_data(struct plan *p)
 {
 	int err;
 
+	streaming_lives(p);
 	for (unsigned i = 0; i <= p->net->layers; i++)
 		if (p->t[i].region >= 0)
 			widen_lifetime(p, &p->t[i]);
@@ -265,6 +286,21 @@ static uint64_t run_of(unsigned first, unsigned n)
 	return bits << first;
 }
 
+/* Byte-sequential: a channel per data memory. FIFO: the first processors of every quadrant. */
+static uint64_t input_map(const struct cnn_net *net, unsigned channels)
+{
+	uint64_t map = 0;
+
+	if (!net->input_chw && !net->fifo)
+		return run_of(0, channels);
+	for (unsigned c = 0; c < channels; c++)
+		if (net->fifo && !net->input_chw)
+			map |= UINT64_C(1) << (c / 4 * CNN_PER_QUADRANT + c % 4);
+		else
+			map |= UINT64_C(1) << (c * (net->fifo ? CNN_PER_QUADRANT : 4));
+	return map;
+}
+
 static int place_maps(struct plan *p)
 {
 	for (unsigned i = 0; i < p->net->layers; i++) {
@@ -274,11 +310,8 @@ static int place_maps(struct plan *p)
 		uint32_t n = cnn_per_pass(l->in_channels);
 
 		at->in_processors = run_of(0, n);
-		if (p->net->input_chw && cnn_layer_source(l, 0) == CNN_FROM_INPUT) {
-			at->in_processors = 0;
-			for (unsigned c = 0; c < n; c++)
-				at->in_processors |= UINT64_C(1) << (4 * c);
-		}
+		if (cnn_layer_source(l, 0) == CNN_FROM_INPUT)
+			at->in_processors = input_map(p->net, n);
 		at->out_processors = cnn_geometry_out_map(l, first);
 		at->in_offset = (uint16_t)(4 * source_tensor(p, l, 0)->word);
 		at->out_offset = (uint16_t)(4 * p->t[i].word);

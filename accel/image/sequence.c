@@ -14,7 +14,8 @@ static void write_all(const struct cnn_image *image, const struct cnn_bus *bus, 
 void cnn_image_init(const struct cnn_image *image, const struct cnn_bus *bus)
 {
 	bus->write32(bus->ctx, CNN_AON, 0);
-	write_all(image, bus, CNN_CTRL, CNN_CTRL_CLK_EN | CNN_CTRL_MEXPRESS);
+	write_all(image, bus, CNN_CTRL,
+		  CNN_CTRL_CLK_EN | CNN_CTRL_MEXPRESS | (image->ctrl_extra & CNN_CTRL_FIFO));
 	write_all(image, bus, CNN_SRAM, CNN_SRAM_DEFAULT);
 	write_all(image, bus, CNN_LCNT_MAX, image->layers - 1);
 }
@@ -54,13 +55,20 @@ void cnn_image_configure(const struct cnn_image *image, const struct cnn_bus *bu
 
 		bus->write32(bus->ctx, cnn_reg_addr(r->quadrant, r->reg, r->layer), r->value);
 	}
+	if (image->fifo_ctrl == 0)
+		return;
+	write_all(image, bus, CNN_IFRM, image->frame);
+	bus->write32(bus->ctx, CNN_FIFO_CTRL, image->fifo_ctrl);
 }
 
-/* All quadrants are armed for synchronisation, then the first one starts them. */
+/* All quadrants are armed for synchronisation, then the first one starts them. With a FIFO the
+ * starting write has the synchronisation bit too. */
 void cnn_image_start(const struct cnn_image *image, const struct cnn_bus *bus)
 {
 	uint32_t v = CNN_CTRL_CLK_EN | CNN_CTRL_MEXPRESS | image->ctrl_extra;
 
+	if (image->fifo_ctrl != 0)
+		v |= CNN_CTRL_SYNC;
 	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
 		if ((image->quadrants >> q & 1) != 0)
 			bus->write32(bus->ctx, CNN_CTRL + q * CNN_QUADRANT_STRIDE,
@@ -132,6 +140,36 @@ static void write_rows(const struct cnn_layer *l, const struct cnn_place_layer *
 	}
 }
 
+/* One word a pixel and four channels, or four pixels of a channel, to the FIFO of the quadrant
+ * that reads them. The status is read before every write, as a full FIFO would lose it. */
+static void write_fifos(const struct cnn_net *net, const struct cnn_place_layer *p,
+			const int8_t *input, const struct cnn_bus *bus)
+{
+	const struct cnn_layer *l = &net->layer[0];
+	uint32_t pixels = (uint32_t)l->height * l->width, at = 0;
+
+	while (at < (net->input_chw ? (pixels + 3) / 4 : pixels)) {
+		for (unsigned f = 0; f < CNN_FIFOS; f++) {
+			unsigned instance = 4 * f;
+			uint64_t below =
+				p->in_processors & ((UINT64_C(1) << (CNN_PER_QUADRANT * f)) - 1);
+			const int8_t *channel = input + (size_t)cnn_count_bits(below) * pixels;
+			uint32_t value = 0;
+
+			if ((p->in_processors >> (CNN_PER_QUADRANT * f) & 0xf) == 0)
+				continue;
+			if (!net->input_chw)
+				value = gather_word(l, p->in_processors, instance, at, 0, 0, input);
+			for (uint32_t i = 0; net->input_chw && i < 4 && 4 * at + i < pixels; i++)
+				value |= (uint32_t)(uint8_t)channel[4 * at + i] << 8 * i;
+			while ((bus->read32(bus->ctx, CNN_FIFO_STATUS) >> f & 1) != 0)
+				;
+			bus->write32(bus->ctx, CNN_FIFO_DATA + 4 * f, value);
+		}
+		at++;
+	}
+}
+
 void cnn_input_write(const struct cnn_net *net, const struct cnn_place *place, const int8_t *input,
 		     const struct cnn_bus *bus)
 {
@@ -140,6 +178,10 @@ void cnn_input_write(const struct cnn_net *net, const struct cnn_place *place, c
 	const struct cnn_place_layer *p = &place->layer[i];
 	size_t pixels = (size_t)l->height * l->width;
 
+	if (net->fifo) {
+		write_fifos(net, p, input, bus);
+		return;
+	}
 	for (unsigned instance = 0; instance < CNN_INSTANCES; instance++) {
 		uint64_t here = p->in_processors >> (4 * instance) & 0xf;
 		uint64_t below = p->in_processors & ((UINT64_C(1) << (4 * instance)) - 1);

@@ -36,7 +36,7 @@ struct kat_expect {
 
 struct kat {
 	char name[KAT_NAME_CAP];
-	bool fifo, streaming, oneshot;
+	bool oneshot;
 	struct cnn_net net; /* weights and biases owned by the kat */
 	struct cnn_place place; /* chosen by the generator */
 	const int8_t *input; /* owned, like all that follow */
@@ -44,7 +44,6 @@ struct kat {
 	uint32_t cycles[CNN_LAYERS_MAX], total_cycles, startup_cycles;
 	uint64_t macs[CNN_LAYERS_MAX];
 	bool estimate[CNN_LAYERS_MAX]; /* a rough number, of a streaming layer */
-	bool layer_streams[CNN_LAYERS_MAX];
 	bool has_latency;
 	struct kat_op *ops;
 	size_t n_ops;

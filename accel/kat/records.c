@@ -53,8 +53,8 @@ int kat_parse_net(struct kat_parser *p)
 		return kat_bad(p, "second net record");
 	p->layers = kat->net.layers = (unsigned)number(&k, "layers", 1, CNN_LAYERS_MAX);
 	kat->net.avg_round = number(&k, "avg_pool_rounding", 0, 1) == 1;
-	kat->fifo = number(&k, "fifo", 0, 1) == 1;
-	kat->streaming = number(&k, "streaming", 0, 1) == 1;
+	kat->net.fifo = number(&k, "fifo", 0, 1) == 1;
+	(void)number(&k, "streaming", 0, 1); /* said again for every layer */
 	kat->oneshot = number(&k, "oneshot", 0, 1) == 1;
 	p->has_net = k.err == HV_OK;
 	return k.err;
@@ -204,6 +204,8 @@ int kat_parse_place(struct kat_parser *p)
 	unsigned i = 0;
 
 	k.err = layer_number(p, &p->seen_places, &i);
+	if (k.err == HV_OK && (p->seen_layers >> i & 1) == 0)
+		return kat_bad(p, "hw record before the layer record");
 	at = &p->k->place.layer[i];
 	at->in_processors = hex(&k, "processors", UINT64_MAX);
 	at->out_processors = hex(&k, "output_processors", UINT64_MAX);
@@ -212,7 +214,7 @@ int kat_parse_place(struct kat_parser *p)
 	at->write_gap = (uint8_t)number(&k, "write_gap", 0, 255);
 	at->kernel_word = (uint16_t)number(&k, "kernel_offset", 0, CNN_KERNEL_WORDS - 1);
 	at->bias_first = (uint16_t)number(&k, "bias_offset", 0, CNN_BIAS_BYTES - 1);
-	p->k->layer_streams[i] = number(&k, "streaming", 0, 1) == 1;
+	p->k->net.layer[i].streams = number(&k, "streaming", 0, 1) == 1;
 	at->bias_quadrant = -1;
 	if (k.err == HV_OK)
 		k.err = kat_key_text(p, "bias_quadrant", &text, &len);

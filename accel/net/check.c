@@ -45,10 +45,10 @@ static int check_one_source(const struct cnn_net *net, const struct cnn_layer *l
 	int from = cnn_layer_source(l, i);
 	uint32_t chw[3] = { net->channels, net->height, net->width };
 
-	if (from == CNN_FROM_INPUT && net->input_chw && r->layer != 0)
+	if (from == CNN_FROM_INPUT && (net->input_chw || net->fifo) && r->layer != 0)
 		return refuse(r,
-			      "source %u is the network input in byte-sequential layout, which "
-			      "only layer 0 can read",
+			      "source %u is the network input in byte-sequential layout or from "
+			      "the FIFO, which only layer 0 can read",
 			      i);
 	if (from != CNN_FROM_INPUT) {
 		if (from < 0 || (unsigned)from >= r->layer)
@@ -56,6 +56,11 @@ static int check_one_source(const struct cnn_net *net, const struct cnn_layer *l
 				      "source %u is layer %d, must be the input or an earlier "
 				      "layer",
 				      i, from);
+		if (net->layer[from + 1].streams && r->layer != (unsigned)from + 1)
+			return refuse(r,
+				      "source %u is layer %d, whose output streams into layer %d "
+				      "and is never whole",
+				      i, from, from + 1);
 		if (net->layer[from].out_bits != 8)
 			return refuse(r,
 				      "source %u is layer %d whose outputs have 32 bits; only "
@@ -279,6 +284,26 @@ static int check_shape(const struct cnn_layer *l, const struct report *r)
 	return HV_OK;
 }
 
+static int check_streaming(const struct cnn_net *net, const struct cnn_layer *l,
+			   const struct report *r)
+{
+	if (net->fifo && r->layer == 0 && (cnn_layer_operands(l) > 1 || l->flatten))
+		return refuse(r, "the input of the FIFO is neither operands nor flattened");
+	if (!l->streams)
+		return HV_OK;
+	if (!net->fifo)
+		return refuse(r, "streaming needs an input that comes through the FIFO");
+	if (r->layer >= CNN_STREAM_LAYERS)
+		return refuse(r, "only the first %d layers can stream", CNN_STREAM_LAYERS);
+	if (l->from != (int)r->layer - 1 || cnn_layer_sources(l) != 1 || l->flatten)
+		return refuse(r, "a streaming layer reads the layer before it alone, unflattened");
+	if (r->layer > 0 && net->layer[r->layer - 1].is_output)
+		return refuse(r, "streams, but the layer before it is an output");
+	if (r->layer > 0 && !net->layer[r->layer - 1].streams)
+		return refuse(r, "streams, but the layer before it does not");
+	return HV_OK;
+}
+
 static int check_layer(const struct cnn_net *net, unsigned i, char *why, size_t cap)
 {
 	typedef int check_fn(const struct cnn_layer *, const struct report *);
@@ -294,6 +319,8 @@ static int check_layer(const struct cnn_net *net, unsigned i, char *why, size_t 
 		err = checks[c](l, &r);
 	if (err == HV_OK)
 		err = check_sources(net, l, &r);
+	if (err == HV_OK)
+		err = check_streaming(net, l, &r);
 	if (err == HV_OK && l->op != CNN_OP_PASS)
 		err = check_weight_values(l, &r);
 	return err;
@@ -330,6 +357,9 @@ int cnn_net_check(const struct cnn_net *net, char *why, size_t cap)
 	if (net->input_chw && net->channels > CNN_INSTANCES)
 		return refuse_net(why, cap, "input channels of the byte-sequential layout",
 				  net->channels, CNN_INSTANCES);
+	if (net->fifo && net->channels > (net->input_chw ? 4 : CNN_INSTANCES))
+		return refuse_net(why, cap, "input channels of the FIFO", net->channels,
+				  net->input_chw ? 4 : CNN_INSTANCES);
 	for (unsigned i = 0; err == HV_OK && i < net->layers; i++)
 		err = check_layer(net, i, why, cap);
 	if (err == HV_OK && !has_output(net)) {

@@ -73,12 +73,15 @@ struct cnn_layer {
 	uint8_t pool_stride; /* 1..16, rows and columns; without pooling it sub-samples */
 	uint8_t kernel_h, kernel_w, pad_h, pad_w;
 	uint16_t dilation; /* conv1d only */
+	bool streams; /* works while its input arrives, of which only some rows are ever in
+			 data memory; the first layers of a network with a FIFO */
 };
 
 struct cnn_net {
 	unsigned layers; /* 1..CNN_LAYERS_MAX */
 	uint16_t channels, height, width; /* of the network input */
 	bool input_chw; /* byte-sequential input layout (layer 0 only) */
+	bool fifo; /* the input comes through the FIFOs, after the start */
 	bool avg_round; /* average pooling rounds half away from zero; else it truncates.
 				   conv1d layers always truncate */
 	struct cnn_layer layer[CNN_LAYERS_MAX];

@@ -193,6 +193,8 @@ static void random_input(struct building *b)
 	net->width = (uint16_t)(flat ? 1 : between(b->r, 1, 12));
 	net->input_chw = net->channels <= CNN_INSTANCES && chance(b->r, 20);
 	net->avg_round = chance(b->r, 30);
+	net->fifo = b->kind == NETS_ANY && net->channels <= (net->input_chw ? 4 : 16) &&
+		    chance(b->r, 25);
 }
 
 /* Outputs: the last layer, and everything that nobody reads. */
@@ -216,6 +218,22 @@ static void mark_outputs(struct building *b)
 	}
 }
 
+/* Some of the first layers of a chain work while their input arrives. */
+static void random_streaming(struct building *b)
+{
+	struct cnn_net *net = b->net;
+	unsigned n = net->fifo ? hv_rng_below(b->r, 4) : 0;
+
+	for (unsigned i = 0; i < n && i < net->layers; i++) {
+		struct cnn_layer *l = &net->layer[i];
+
+		if (l->flatten || cnn_layer_sources(l) > 1 || l->from != (int)i - 1 ||
+		    (i > 0 && net->layer[i - 1].is_output))
+			return;
+		l->streams = true;
+	}
+}
+
 static void build(struct building *b)
 {
 	unsigned layers = between(b->r, 1, CHAIN_MAX);
@@ -223,16 +241,18 @@ static void build(struct building *b)
 
 	random_input(b);
 	while (b->net->layers < layers) {
-		bool fan = b->net->layers > 0 && !b->net->input_chw && chance(b->r, 15);
+		bool fan = b->net->layers > 0 && !b->net->input_chw && !b->net->fifo &&
+			   chance(b->r, 15);
 
 		if (b->kind == NETS_ANY && chance(b->r, 15) &&
-		    !(last == CNN_FROM_INPUT && b->net->input_chw))
+		    !(last == CNN_FROM_INPUT && (b->net->input_chw || b->net->fifo)))
 			random_join(b, last);
 		else
 			random_operation(b, begin_layer(b, fan ? CNN_FROM_INPUT : last));
 		last = (int)b->net->layers - 1;
 	}
 	mark_outputs(b);
+	random_streaming(b);
 }
 
 /* ---- weights, and whether it is small enough ---- */
@@ -264,7 +284,7 @@ static bool is_small(const struct cnn_net *net)
 	       (uint64_t)net->channels * net->height * net->width <= VALUES_MAX;
 }
 
-static void give_weights(struct hv_rng *r, struct random_net *n)
+void random_net_fill(struct hv_rng *r, struct random_net *n)
 {
 	for (unsigned i = 0; i < n->net.layers; i++) {
 		struct cnn_layer *l = &n->net.layer[i];
@@ -296,7 +316,7 @@ void random_net_make(struct hv_rng *r, enum random_kind kind, struct random_net 
 		build(&b);
 		if (!is_small(&n->net))
 			continue;
-		give_weights(r, n);
+		random_net_fill(r, n);
 		if (cnn_net_check(&n->net, why, sizeof why) == HV_OK)
 			return;
 		random_net_free(n);

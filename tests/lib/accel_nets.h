@@ -18,6 +18,8 @@ enum random_kind {
 
 /* Always gives a network that passes cnn_net_check(). Free with random_net_free(). */
 void random_net_make(struct hv_rng *r, enum random_kind kind, struct random_net *n);
+/* Weights, biases and an input for layers that are there already. */
+void random_net_fill(struct hv_rng *r, struct random_net *n);
 void random_net_free(struct random_net *n);
 
 /* A room that leaves out random parts of every memory. */

@@ -25,7 +25,9 @@ static void teardown(void)
 static void describe(const struct cnn_net *net, const struct cnn_place *place)
 {
 	printf("input %ux%ux%u%s\n", net->channels, net->height, net->width,
-	       net->input_chw ? " chw" : "");
+	       net->fifo        ? " fifo"
+	       : net->input_chw ? " chw"
+				: "");
 	for (unsigned i = 0; i < net->layers; i++) {
 		const struct cnn_layer *l = &net->layer[i];
 		const struct cnn_place_layer *p = &place->layer[i];
@@ -79,8 +81,11 @@ static void bring_up(const struct random_net *n, const struct cnn_place *place,
 	cnn_image_init(image, bus);
 	cnn_image_load(image, bus);
 	cnn_image_configure(image, bus);
-	cnn_input_write(&n->net, place, n->input, bus);
+	if (!n->net.fifo)
+		cnn_input_write(&n->net, place, n->input, bus);
 	cnn_image_start(image, bus);
+	if (n->net.fifo)
+		cnn_input_write(&n->net, place, n->input, bus);
 }
 
 /* One network in one room; false when it does not fit. */
@@ -113,7 +118,7 @@ static bool try_network(const struct random_net *n, const struct cnn_room *room,
 static void compare_networks(enum random_kind kind, uint64_t seed, unsigned n_rounds)
 {
 	struct hv_rng r;
-	unsigned fitted = 0;
+	unsigned fitted = 0, streaming = 0;
 
 	hv_rng_seed(&r, seed);
 	for (unsigned round = 0; round < n_rounds; round++) {
@@ -129,9 +134,11 @@ static void compare_networks(enum random_kind kind, uint64_t seed, unsigned n_ro
 		if (!fits)
 			fits = try_network(&n, &whole_device, round);
 		fitted += fits;
+		streaming += fits && n.net.layer[0].streams;
 		random_net_free(&n);
 	}
-	printf("%u of %u random networks fitted and agreed\n", fitted, n_rounds);
+	printf("%u of %u random networks fitted and agreed, %u of them streaming\n", fitted,
+	       n_rounds, streaming);
 	ck_assert_uint_ge(fitted, n_rounds * 9 / 10);
 }
 
@@ -144,6 +151,45 @@ END_TEST
 START_TEST(networks_of_all_kinds_agree_with_the_reference)
 {
 	compare_networks(NETS_ANY, 2, rounds(1500, 20000));
+}
+END_TEST
+
+/* ---- streaming ---- */
+
+START_TEST(a_frame_larger_than_the_data_memories_streams_through)
+{
+	struct random_net n = { 0 };
+	struct hv_rng r;
+
+	hv_rng_seed(&r, 5);
+	n.net = (struct cnn_net){
+		.layers = 3, .channels = 3, .height = 120, .width = 120, .fifo = true
+	};
+	for (unsigned i = 0; i < 3; i++)
+		n.net.layer[i] = (struct cnn_layer){ .op = CNN_OP_CONV2D,
+						     .from = (int)i - 1,
+						     .in_channels = i == 0 ? 3 : 8,
+						     .height = i < 2 ? 120 : 60,
+						     .width = i < 2 ? 120 : 60,
+						     .out_channels = 8,
+						     .weight_bits = 8,
+						     .out_bits = 8,
+						     .shift = -2,
+						     .kernel_h = 3,
+						     .kernel_w = 3,
+						     .pad_h = 1,
+						     .pad_w = 1,
+						     .streams = i < 2,
+						     .is_output = i == 2 };
+	for (unsigned i = 1; i < 3; i++) {
+		struct cnn_layer *l = &n.net.layer[i];
+
+		l->pool = CNN_POOL_MAX;
+		l->pool_h = l->pool_w = l->pool_stride = 2;
+	}
+	random_net_fill(&r, &n);
+	ck_assert(try_network(&n, &whole_device, 0));
+	random_net_free(&n);
 }
 END_TEST
 
@@ -267,9 +313,18 @@ static void record8(void *ctx, uint32_t addr, uint8_t value)
 	record(ctx, addr, value, true);
 }
 
+static uint32_t never_full(void *ctx, uint32_t addr)
+{
+	(void)ctx;
+	(void)addr;
+	return 0;
+}
+
 static bool record_network(struct hv_rng *r, struct recording *rec)
 {
-	struct cnn_bus bus = { .ctx = rec, .write32 = record32, .write8 = record8 };
+	struct cnn_bus bus = {
+		.ctx = rec, .write32 = record32, .write8 = record8, .read32 = never_full
+	};
 	struct random_net n;
 	struct cnn_place place;
 	struct cnn_image image;
@@ -359,6 +414,7 @@ int main(void)
 	tcase_set_timeout(t, 3600);
 	tcase_add_test(t, linear_networks_agree_with_the_reference);
 	tcase_add_test(t, networks_of_all_kinds_agree_with_the_reference);
+	tcase_add_test(t, a_frame_larger_than_the_data_memories_streams_through);
 	tcase_add_test(t, a_guest_touches_nothing_outside_its_room);
 	tcase_add_test(t, damaged_bus_traffic_never_breaks_the_emulator);
 	suite_add_tcase(s, t);
