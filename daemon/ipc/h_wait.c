@@ -1,7 +1,6 @@
 #include "daemon/ipc/conn.h"
 #include "daemon/telemetry/telemetry.h"
 #include "util/own.h"
-#include <inttypes.h>
 
 /* The result of a job to somebody who waited. Samples are for the user who owns them. */
 static void answer(struct conn *c, uint32_t tag, struct job *j)
@@ -61,7 +60,7 @@ static void on_timeout(struct timer_node *n, uint64_t now_ns)
 
 	(void)now_ns;
 	conn_error(w->conn, w->tag, HV_E_TIMEOUT,
-		   "job %" PRIu64 " has not ended yet: wait again, or cancel it", w->job_number);
+		   "the job has not ended yet: wait again, or cancel it");
 	drop(w->conn->server, w);
 }
 

@@ -80,6 +80,9 @@ check "detach prints an id" grep -qE '^j[0-9]+\.[0-9a-f]+$' <<<"$id"
 check "wait fetches the result" "$C" wait "$id" -o waited.bin
 check "it is the same" cmp out.bin waited.bin
 expect 0 'too late' "$C" cancel "$id"
+id2=$("$C" submit in.raw --task fft64 --dtype int16 --json | sed 's/.*"job":"\([^"]*\)".*/\1/')
+expect 0 '32 on the CPU' "$C" wait "$id2"
+expect 1 'no results to fetch: they are kept for detached jobs' "$C" wait "$id2" -o none.npy
 expect 0 'cpu .*chosen' "$C" explain "$id"
 expect 0 '"candidates":\[\{"where":"cpu","model":"","eligible":true' "$C" explain "$id" --json
 check "jobs lists it" sh -c "'$C' jobs | grep -q '$id.*completed'"

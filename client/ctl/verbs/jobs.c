@@ -15,7 +15,14 @@ static int write_out(struct ctl *c, const harvest_job *h)
 	struct task_io io;
 	size_t bytes;
 	const void *out = hv_job_output(h, &bytes);
-	int err = ctl_task_get(c, r->task, &io);
+	int err;
+
+	if (out == NULL)
+		return ctl_fail(c, HV_E_NOENT,
+				"job %s has no results to fetch: they are kept for detached jobs, "
+				"for a while, and for the user who submitted them",
+				r->job);
+	err = ctl_task_get(c, r->task, &io);
 
 	if (err != HV_OK)
 		return err;
