@@ -1,6 +1,6 @@
 # bench: one program per claim; floors and peers are measured in the same run. Not part of
 # `make all`: scripts/bench builds (make bench-programs) and runs them.
-EXTRA_PROGRAMS = bench/kernels bench/ipc
+EXTRA_PROGRAMS = bench/kernels bench/ipc bench/sched
 CLEANFILES += $(EXTRA_PROGRAMS)
 dist_noinst_SCRIPTS += scripts/bench
 
@@ -12,6 +12,9 @@ bench_ipc_SOURCES = bench/ipc.c bench/floor.c bench/floor.h bench/daemon.c bench
 	bench/stats.c bench/stats.h
 bench_ipc_LDADD = $(hvclient_libs) libhvkernels.la libhvtasks.la $(PROTOBUF_C_LIBS) \
 	$(FFTW_LIBS) -lm
+
+bench_sched_SOURCES = bench/sched.c bench/stats.c bench/stats.h
+bench_sched_LDADD = libhvsched.la libhvutil.la -lm
 
 bench-programs: $(EXTRA_PROGRAMS)
 .PHONY: bench-programs

@@ -38,9 +38,10 @@ static double start_us(const struct sched_candidate *c)
 
 double sched_finish_us(const struct sched_candidate *c, uint32_t n)
 {
-	double runs = c->batch_records > 0 ? ceil((double)n / c->batch_records) : 1;
+	uint64_t runs =
+		c->batch_records > 0 ? ((uint64_t)n + c->batch_records - 1) / c->batch_records : 1;
 
-	return start_us(c) + runs * c->wait_us +
+	return start_us(c) + (double)runs * c->wait_us +
 	       n * (c->link_us_per_record + c->compute_us_per_record);
 }
 
@@ -129,15 +130,27 @@ static bool is_cpu(const struct plan *p, const struct line *l)
 	return p->c[l->at].place == SCHED_CPU_PLACE;
 }
 
-/* Most records of the job that l can finish by limit_us. The prediction grows with n. */
+/* As a count of records of the job. */
+static uint32_t whole(const struct plan *p, double n)
+{
+	return n >= p->j->records ? p->j->records : n > 0 ? (uint32_t)n : 0;
+}
+
+/* Most records of the job that l can finish by limit_us. The straight line charges the last run
+ * in full, so it says too few at most; the bare rate says too many at most. */
 static uint32_t capacity(const struct plan *p, const struct line *l, double limit_us)
 {
 	const struct sched_candidate *c = &p->c[l->at];
-	uint32_t can = 0, cannot = p->j->records;
+	double bare_us = c->link_us_per_record + c->compute_us_per_record;
+	uint32_t can = whole(p, (limit_us - l->start_us) / l->rate_us), cannot;
 
-	if (sched_finish_us(c, cannot) <= limit_us)
-		return cannot;
-	while (cannot - can > 1) {
+	if (sched_finish_us(c, p->j->records) <= limit_us)
+		return p->j->records;
+	while (can > 0 && sched_finish_us(c, can) > limit_us)
+		can--; /* rounding */
+	cannot = bare_us > rate_min_us ? whole(p, (limit_us - l->start_us) / bare_us + 2)
+				       : p->j->records;
+	while (cannot > can && cannot - can > 1) {
 		uint32_t mid = can + (cannot - can) / 2;
 
 		if (sched_finish_us(c, mid) <= limit_us)
@@ -168,13 +181,33 @@ static double level(const struct plan *p, uint32_t mask, double n)
 	return t;
 }
 
+/* Rounding leaves at most one record for each line: to whoever ends first with it. */
+static void pour_rest(struct plan *p, uint32_t mask, uint32_t left)
+{
+	double end_us[SCHED_CANDIDATES_MAX];
+
+	for (size_t i = 0; i < p->lines; i++)
+		end_us[i] = mask >> i & 1 ? p->line[i].start_us +
+						    (p->line[i].share + 1.0) * p->line[i].rate_us
+					  : INFINITY;
+	for (; left > 0; left--) {
+		size_t best = 0;
+
+		for (size_t i = 1; i < p->lines; i++)
+			if (end_us[i] < end_us[best])
+				best = i;
+		p->line[best].share++;
+		end_us[best] += p->line[best].rate_us;
+	}
+}
+
 /* Give n records to the lines of the mask so that they finish together. */
 static void pour(struct plan *p, uint32_t mask, uint32_t n)
 {
 	double t = level(p, mask, n);
 	uint32_t left = n;
 
-	for (size_t i = 0; i < p->lines; i++) {
+	for (size_t i = 0; i < p->lines && p->line[i].start_us < t; i++) {
 		double k = (t - p->line[i].start_us) / p->line[i].rate_us;
 		uint32_t whole;
 
@@ -184,22 +217,7 @@ static void pour(struct plan *p, uint32_t mask, uint32_t n)
 		p->line[i].share += whole;
 		left -= whole;
 	}
-	while (left > 0) { /* rounding: at most one for each line */
-		size_t best = 0;
-		double best_us = INFINITY;
-
-		for (size_t i = 0; i < p->lines; i++) {
-			double end =
-				p->line[i].start_us + (p->line[i].share + 1.0) * p->line[i].rate_us;
-
-			if ((mask >> i & 1) && end < best_us) {
-				best = i;
-				best_us = end;
-			}
-		}
-		p->line[best].share++;
-		left--;
-	}
+	pour_rest(p, mask, left);
 }
 
 static uint32_t all_lines(const struct plan *p)
