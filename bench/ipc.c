@@ -126,10 +126,11 @@ static void on_done(harvest_job *job, int code, void *arg)
 		p->err = code;
 }
 
-/* Fill up to in_flight, wait for something, take what came. */
+/* Fill up to in_flight, send, take what came; wait when nothing had. */
 static int pipeline_step(struct bench *b, struct lane *l, struct pipeline *p, bool refill)
 {
 	struct pollfd fd = { .fd = harvest_fd(b->client), .events = POLLIN };
+	int n;
 
 	while (refill && p->pending < l->is->in_flight) {
 		int err = harvest_submit(b->client, l->is->task, l->in, l->in_bytes, &b->exact,
@@ -139,13 +140,12 @@ static int pipeline_step(struct bench *b, struct lane *l, struct pipeline *p, bo
 			return err;
 		p->pending++;
 	}
+	n = harvest_dispatch(b->client);
+	if (n != 0)
+		return n < 0 ? HARVEST_E_GONE : p->err;
 	if (harvest_wants_write(b->client))
 		fd.events |= POLLOUT;
-	if (poll(&fd, 1, 5000) <= 0)
-		return HARVEST_E_TIMEOUT;
-	if (harvest_dispatch(b->client) < 0)
-		return HARVEST_E_GONE;
-	return p->err;
+	return poll(&fd, 1, 5000) > 0 ? p->err : HARVEST_E_TIMEOUT;
 }
 
 /* in_flight jobs at any time for a slice, on one connection; CPU of all. */

@@ -32,5 +32,5 @@ libhvmodelpb_la_LIBADD = $(PROTOBUF_C_LIBS)
 
 # hvproto: client <-> daemon
 noinst_LTLIBRARIES += libhvproto.la
-libhvproto_la_SOURCES = proto/ipc_frame.c proto/ipc_frame.h
+libhvproto_la_SOURCES = proto/ipc_frame.c proto/ipc_frame.h proto/pb.c proto/pb.h
 libhvproto_la_LIBADD = libhvharvestpb.la libhvfs.la

@@ -1,6 +1,6 @@
 # tests of proto
 proto_tests = tests/unit/test_frame tests/unit/test_linkmsg tests/unit/test_ipc_frame \
-	tests/unit/test_compat tests/unit/test_arq_life tests/prop/test_arq
+	tests/unit/test_compat tests/unit/test_arq_life tests/prop/test_arq tests/prop/test_pb
 if HAVE_CHECK
 check_PROGRAMS += $(proto_tests)
 TESTS += $(proto_tests)
@@ -16,6 +16,9 @@ tests_unit_test_linkmsg_LDADD = libhvlink.la libhvutil.la $(CHECK_LIBS)
 tests_unit_test_ipc_frame_SOURCES = tests/unit/test_ipc_frame.c tests/lib/ipc_types.h
 tests_unit_test_ipc_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_ipc_frame_LDADD = libhvproto.la libhvutil.la $(CHECK_LIBS)
+tests_prop_test_pb_SOURCES = tests/prop/test_pb.c
+tests_prop_test_pb_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_pb_LDADD = libhvproto.la libhvutil.la $(CHECK_LIBS)
 tests_unit_test_compat_SOURCES = tests/unit/test_compat.c tests/lib/ipc_types.h
 tests_unit_test_compat_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
 tests_unit_test_compat_LDADD = libhvproto.la libhvlink.la libhvutil.la $(CHECK_LIBS)

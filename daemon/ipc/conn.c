@@ -1,5 +1,6 @@
 #include "daemon/ipc/conn.h"
 #include "daemon/log.h"
+#include "proto/pb.h"
 #include "util/clock.h"
 #include "util/own.h"
 #include <assert.h>
@@ -150,7 +151,7 @@ static void handle(struct conn *c, const struct ipc_frame *f, const uint8_t *byt
 		return;
 	}
 	hv_arena_reset(&s->arena);
-	msg = protobuf_c_message_unpack(h->message, &s->allocator, f->msg_len, bytes);
+	msg = pb_unpack(h->message, &s->allocator, bytes, f->msg_len);
 	if (msg == NULL) {
 		conn_error(c, f->tag, HV_E_FRAME, "the message of '%s' is malformed or too rich",
 			   ipc_kind_text(f->kind));

@@ -1,8 +1,10 @@
 #include "daemon/ipc/conn.h"
+#include "proto/pb.h"
 #include "util/clock.h"
 #include "util/own.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { WRITE_CHUNKS = 16 };
 
@@ -107,7 +109,9 @@ static void give_up(struct conn *c)
 void conn_send(struct conn *c, uint16_t kind, uint32_t tag, const ProtobufCMessage *msg,
 	       struct buf *b)
 {
-	size_t msg_len = protobuf_c_message_get_packed_size(msg);
+	uint8_t small[PB_PACK_BYTES], *packed = pb_pack(msg, small, small + sizeof(small));
+	size_t msg_len = packed != NULL ? (size_t)(small + sizeof(small) - packed)
+					: protobuf_c_message_get_packed_size(msg);
 	size_t samples = b != NULL ? b->bytes : 0;
 	size_t copied = samples <= CONN_COPY_MAX ? samples : 0;
 	struct ipc_frame f = { .msg_len = (uint32_t)msg_len,
@@ -124,7 +128,10 @@ void conn_send(struct conn *c, uint16_t kind, uint32_t tag, const ProtobufCMessa
 		return;
 	}
 	ipc_frame_encode(&f, at);
-	protobuf_c_message_pack(msg, at + IPC_HDR);
+	if (packed != NULL)
+		memcpy(at + IPC_HDR, packed, msg_len);
+	else
+		protobuf_c_message_pack(msg, at + IPC_HDR);
 	if (copied > 0)
 		memcpy(at + IPC_HDR + msg_len, b->data, copied);
 	else if (samples > 0 && !append_samples(c, b)) {
