@@ -90,9 +90,17 @@ struct board_fit {
 	char why[96];
 };
 
+/* A wait that was asked for since the last report of the primary. */
+struct board_wait {
+	uint64_t run_us, wait_us;
+	uint32_t version; /* of the tracker */
+};
+enum { BOARD_WAITS = 8 };
+
 struct board_fits {
 	size_t count, cap;
 	struct board_fit *list;
+	struct board_wait wait[BOARD_WAITS];
 };
 
 struct board {

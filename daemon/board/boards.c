@@ -50,6 +50,7 @@ static struct board *board_new(struct boards *bs)
 		free(b);
 		return NULL;
 	}
+	board_fits_clear(b->fits);
 	b->set = bs;
 	b->fsm.state = BOARD_ABSENT;
 	b->window_us = UINT64_MAX;

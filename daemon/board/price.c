@@ -93,11 +93,25 @@ double board_load_us(const struct board *b, const struct slotimg *img)
 	       (double)b->clock_rtt_us;
 }
 
+/* tracker_wait_us() reads the whole history; offers ask for the same few lengths again and
+ * again between two reports. */
+static uint64_t first_window_us(const struct board *b, uint64_t run_us)
+{
+	struct board_wait *memo = &b->fits->wait[run_us % BOARD_WAITS];
+
+	if (memo->run_us != run_us || memo->version != b->tracker.version) {
+		memo->run_us = run_us;
+		memo->version = b->tracker.version;
+		memo->wait_us = tracker_wait_us(&b->tracker, run_us);
+	}
+	return memo->wait_us;
+}
+
 /* What the primary takes away while a job runs, and the first window's wait. */
 static double wait_us(const struct board *b, double run_us, double one_record_us)
 {
 	double share = tracker_primary_share(&b->tracker, board_clock_us(b, b->heard_us));
-	uint64_t first = tracker_wait_us(&b->tracker, (uint64_t)one_record_us);
+	uint64_t first = first_window_us(b, (uint64_t)one_record_us);
 
 	if (first > WAIT_MAX_US) /* whatever a board claims: a timeout has to come */
 		first = WAIT_MAX_US;
@@ -185,6 +199,8 @@ void board_fits_clear(struct board_fits *t)
 {
 	free(t->list);
 	memset(t, 0, sizeof(*t));
+	for (unsigned i = 0; i < BOARD_WAITS; i++)
+		t->wait[i].run_us = UINT64_MAX; /* nothing known */
 }
 
 static const char *const state_why[BOARD_STATE_COUNT] = {
@@ -212,8 +228,7 @@ static const char *why_not(const struct board *b, const struct model *m,
 	if (!fit->fits)
 		return "the model does not fit beside the primary";
 	if (b->window_us != UINT64_MAX &&
-	    tracker_wait_us(&b->tracker, (uint64_t)board_compute_us(b, m, &fit->img, 1)) ==
-		    UINT64_MAX)
+	    first_window_us(b, (uint64_t)board_compute_us(b, m, &fit->img, 1)) == UINT64_MAX)
 		return "the primary leaves no window long enough for one record";
 	return NULL;
 }

@@ -14,6 +14,8 @@ void tracker_init(struct tracker *t)
 void tracker_forget(struct tracker *t)
 {
 	t->count = t->head = 0;
+	t->busy_sum_us = 0;
+	t->version++;
 	t->status_count = t->status_head = 0;
 	t->lost = false;
 }
@@ -44,11 +46,17 @@ void tracker_activation(struct tracker *t, uint64_t start_us, uint32_t busy_us)
 
 		/* Back in time: one of the two was a lie. The newer is no worse. */
 		if (start_us < t->ring[last].start_us &&
-		    t->ring[last].start_us - start_us > BACK_MAX_US)
+		    t->ring[last].start_us - start_us > BACK_MAX_US) {
 			t->count = 0;
-		else if (start_us < t->ring[last].start_us || since < t->ring[last].busy_us)
+			t->busy_sum_us = 0;
+		} else if (start_us < t->ring[last].start_us || since < t->ring[last].busy_us) {
 			return;
+		}
 	}
+	if (t->count == TRACKER_RING)
+		t->busy_sum_us -= t->ring[t->head].busy_us;
+	t->busy_sum_us += busy_us;
+	t->version++;
 	t->ring[t->head].start_us = start_us;
 	t->ring[t->head].busy_us = busy_us;
 	t->ring[t->head].joined = !t->lost;
@@ -85,14 +93,13 @@ static double clamp01(double x)
 
 double tracker_primary_share(const struct tracker *t, uint64_t now_us)
 {
-	double busy = 0, span;
+	double busy, span;
 	unsigned last;
 
 	if (t->count == 0)
 		return 0;
 	last = at(t, t->count - 1);
-	for (unsigned i = 0; i + 1 < t->count; i++)
-		busy += t->ring[at(t, i)].busy_us;
+	busy = (double)(t->busy_sum_us - t->ring[last].busy_us);
 	span = (double)(t->ring[last].start_us - t->ring[at(t, 0)].start_us);
 	/* Reports come a few a second; silence beyond that and some periods is idle time. */
 	if (now_us > t->ring[last].start_us) {

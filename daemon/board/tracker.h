@@ -21,6 +21,8 @@ struct tracker {
 	unsigned count, head; /* head: where the next one goes */
 	/* as told by the board */
 	uint32_t period_us, jitter_us, wait_max_ns, inferences, dropped;
+	uint64_t busy_sum_us; /* of the ring */
+	uint32_t version; /* changes with every activation */
 	bool lost; /* the next activation does not follow the last one */
 	struct {
 		uint64_t now_us, harvest_busy_us, primary_busy_us;

@@ -21,16 +21,23 @@ static void min_max(const uint8_t *bytes, size_t n, int16_t *lo, int16_t *hi)
 	*hi = b;
 }
 
-/* n <= 2^32 elements of at most 2^30 each: no overflow. */
+/* Two squares fit 32 bits without sign: the sum is widened every second element only, which
+ * halves the work of the vector units. n elements of at most 2^30 each: no overflow. */
 static uint64_t energy(const uint8_t *bytes, size_t n)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i + 1 < n; i += 2) {
+		int16_t v[2];
+
+		memcpy(v, bytes + 2 * i, sizeof(v));
+		sum += (uint32_t)(v[0] * v[0]) + (uint32_t)(v[1] * v[1]);
+	}
+	if (n % 2 != 0) {
 		int16_t v;
 
-		memcpy(&v, bytes + 2 * i, sizeof(v));
-		sum += (uint32_t)((int32_t)v * v);
+		memcpy(&v, bytes + 2 * (n - 1), sizeof(v));
+		sum += (uint32_t)(v * v);
 	}
 	return sum;
 }
