@@ -1,6 +1,7 @@
 /* Random legal networks: reference == emulator(compiler), wherever they are placed; what lies
  * outside their room stays; damaged bus traffic never breaks the emulator. */
 #include "accel/cost/cost.h"
+#include "accel/ref/fast.h"
 #include "accel/ref/ref.h"
 #include "tests/lib/accel_nets.h"
 
@@ -75,6 +76,49 @@ static void compare_outputs(const struct random_net *n, const struct cnn_place *
 	cnn_tensors_free(&t);
 }
 
+/* The fast twin with every instruction set of this machine. */
+static void compare_fast(const struct random_net *n, unsigned round)
+{
+	size_t size = (size_t)n->net.channels * n->net.height * n->net.width;
+	int8_t *twice = malloc(2 * size);
+	struct cnn_tensors t;
+
+	/* The second of a batch must not see the first. */
+	for (size_t i = 0; i < size; i++)
+		twice[i] = (int8_t)(n->input[i] ^ 0x55);
+	memcpy(twice + size, n->input, size);
+	ck_assert_int_eq(cnn_ref_run(&n->net, n->input, &t), HV_OK);
+	for (unsigned v = 0; cnn_fast_isa(v) != NULL; v++) {
+		struct cnn_fast *f = NULL;
+		int32_t *got, *at;
+
+		ck_assert_int_eq(cnn_fast_new(&n->net, cnn_fast_isa(v), &f), HV_OK);
+		got = malloc(2 * cnn_fast_outputs(f) * sizeof *got);
+		cnn_fast_run(f, twice, 2, got);
+		at = got + cnn_fast_outputs(f);
+		for (unsigned i = 0; i < n->net.layers; i++) {
+			uint32_t chw[3];
+			size_t values;
+
+			cnn_layer_out_shape(&n->net.layer[i], chw);
+			values = (size_t)chw[0] * chw[1] * chw[2];
+			if (!n->net.layer[i].is_output)
+				continue;
+			if (memcmp(at, t.out[i], values * sizeof *at) != 0) {
+				struct cnn_place none = { 0 };
+
+				describe(&n->net, &none);
+				ck_abort_msg("round %u, layer %u, %s", round, i, cnn_fast_isa(v));
+			}
+			at += values;
+		}
+		free(got);
+		cnn_fast_free(f);
+	}
+	cnn_tensors_free(&t);
+	free(twice);
+}
+
 static void bring_up(const struct random_net *n, const struct cnn_place *place,
 		     const struct cnn_image *image, const struct cnn_bus *bus)
 {
@@ -134,6 +178,7 @@ static void compare_networks(enum random_kind kind, uint64_t seed, unsigned n_ro
 		if (!fits)
 			fits = try_network(&n, &whole_device, round);
 		fitted += fits;
+		compare_fast(&n, round);
 		streaming += fits && n.net.layer[0].streams;
 		random_net_free(&n);
 	}
