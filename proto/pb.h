@@ -16,8 +16,9 @@ enum { PB_PACK_BYTES = 1024 }; /* of a buffer that holds the message of a usual 
 uint8_t *pb_pack(const ProtobufCMessage *m, uint8_t *buf, uint8_t *end);
 
 /* As protobuf_c_message_unpack(), for messages of numbers and strings, each at most once; one
- * that brings other fields is handed on to it. Unknown fields are dropped. NULL: malformed, or the allocator had nothing. The
- * message goes when the allocator's memory goes: on failure nothing is given back to it. */
+ * that brings other fields is handed on to it. Unknown fields are dropped. NULL: malformed, or
+ * the allocator had nothing. The message goes when the allocator's memory goes: on failure
+ * nothing is given back to it. */
 ProtobufCMessage *pb_unpack(const ProtobufCMessageDescriptor *d, ProtobufCAllocator *a,
 			    const uint8_t *data, size_t len);
 

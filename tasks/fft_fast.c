@@ -24,12 +24,13 @@ typedef float vec_f32 __attribute__((vector_size(LANES * sizeof(float))));
 
 HV_INLINE void load(float *restrict to, const uint8_t *restrict from, size_t count)
 {
+#pragma GCC unroll 4
 	for (size_t i = 0; i < count; i += LANES) {
 		vec_s16 v;
 		vec_f32 f;
 
 		memcpy(&v, from + i * sizeof(int16_t), sizeof(v));
-		f = __builtin_convertvector(v, vec_f32);
+		f = __builtin_convertvector(__builtin_convertvector(v, vec_s32), vec_f32);
 		memcpy(to + i, &f, sizeof(f));
 	}
 }
@@ -40,6 +41,7 @@ HV_INLINE void store(uint8_t *restrict to, const float *restrict from, size_t co
 {
 	const vec_s32 sign = (vec_s32){ 0 } + INT32_MIN, half = (vec_s32){ 0 } + 0x3effffff;
 
+#pragma GCC unroll 4
 	for (size_t i = 0; i < count; i += LANES) {
 		vec_s32 v;
 		vec_f32 f;
