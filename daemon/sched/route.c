@@ -100,16 +100,19 @@ static void collect(struct plan *p)
 {
 	uint32_t best[SCHED_CANDIDATES_MAX];
 	size_t n_best = 0;
+	uint64_t seen = 0; /* places, so that the usual case needs no search */
 
 	for (uint32_t i = 0; i < p->n; i++) {
 		struct sched_candidate *c = &p->c[i];
-		size_t k = 0;
+		uint64_t bit = (uint32_t)c->place + 1 < 64 ? UINT64_C(1) << (c->place + 1) : 0;
+		size_t k = bit != 0 && !(seen & bit) ? n_best : 0;
 
 		c->share = 0;
 		c->finish_us = sched_finish_us(c, p->j->records);
 		c->why_not = judge(p->j, c);
 		if (c->why_not != SCHED_GOT_SHARE)
 			continue;
+		seen |= bit;
 		while (k < n_best && p->c[best[k]].place != c->place)
 			k++;
 		if (k == n_best) {
