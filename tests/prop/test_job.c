@@ -12,7 +12,7 @@ enum { RECORDS = 200, LIVE = 40 };
 /* Records of one job: every one is to do, out with a unit, or done; never two of these. */
 START_TEST(no_record_is_lost_or_handed_out_twice)
 {
-	enum { TODO, OUT, DONE };
+	enum { WAITS, OUT, DONE };
 	struct hv_rng r;
 	struct ranges s;
 	uint8_t map[RECORDS] = { 0 };
@@ -37,7 +37,7 @@ START_TEST(no_record_is_lost_or_handed_out_twice)
 			}
 			ck_assert_uint_le(n, want);
 			for (k = at; k < at + n; k++)
-				ck_assert_msg(map[k] == TODO, "record %u was not to do", k);
+				ck_assert_msg(map[k] == WAITS, "record %u was not to do", k);
 			memset(map + at, OUT, n);
 			unit[units].start = at;
 			unit[units++].count = n;
@@ -48,7 +48,7 @@ START_TEST(no_record_is_lost_or_handed_out_twice)
 			at = unit[u].start;
 			n = unit[u].count;
 			unit[u] = unit[--units];
-			memset(map + at, fails ? TODO : DONE, n);
+			memset(map + at, fails ? WAITS : DONE, n);
 			if (fails)
 				ranges_return(&s, at, n);
 			else
@@ -57,7 +57,7 @@ START_TEST(no_record_is_lost_or_handed_out_twice)
 		ck_assert_uint_le(s.n, RANGES_MAX);
 		k = 0;
 		for (uint32_t i = 0; i < RECORDS; i++)
-			k += map[i] == TODO;
+			k += map[i] == WAITS;
 		ck_assert_uint_eq(k, ranges_total(&s));
 		for (uint32_t i = 1; i < s.n; i++)
 			ck_assert_uint_gt(s.r[i].start, s.r[i - 1].start + s.r[i - 1].count);
