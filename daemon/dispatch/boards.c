@@ -60,8 +60,10 @@ static bool hand_out(struct dispatch *d, struct board *b, struct job *j)
 	quota_took(d, j, p, u->count);
 	job_start(d->with.store, j);
 	err = board_run(b, &u->as.batch, d->now_ns);
-	if (err != HV_OK)
-		dispatch_unit_failed(d, u, err != HV_E_BUSY);
+	if (err == HV_E_BUSY)
+		dispatch_unit_unused(d, u);
+	else if (err != HV_OK)
+		dispatch_unit_failed(d, u, true);
 	return err == HV_OK;
 }
 

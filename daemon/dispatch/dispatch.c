@@ -145,6 +145,16 @@ void dispatch_unit_done(struct dispatch *d, struct dispatch_unit *u)
 		quota_reroute(d, j);
 }
 
+void dispatch_unit_unused(struct dispatch *d, struct dispatch_unit *u)
+{
+	struct job *j = u->job;
+
+	job_return(d->with.store, j, &j->part[u->part], u->start, u->count, false);
+	dispatch_unit_give(d, u);
+	if (!job_state_is_final(j->state))
+		quota_reroute(d, j);
+}
+
 void dispatch_unit_failed(struct dispatch *d, struct dispatch_unit *u, bool bar)
 {
 	struct job *j = u->job;
@@ -174,13 +184,13 @@ void dispatch_tick_arm(struct dispatch *d)
 		(void)timers_set(d->with.timers, &d->tick, d->now_ns + DISPATCH_TICK_MS * ms_ns);
 }
 
-static bool wants_look(const struct dispatch *d, const struct job *j)
+/* Work that waits, and might be better off elsewhere by now. */
+static bool may_move(const struct job *j)
 {
 	bool boards = j->board_node.flow != NULL || j->stranded_ns != 0 ||
 		      (j->cpu_node.flow != NULL && j->spec.policy != SCHED_LATENCY);
 
-	return !job_state_is_final(j->state) && boards && j->todo.n > 0 &&
-	       d->now_ns - j->decided_ns >= DISPATCH_TICK_MS * ms_ns;
+	return !job_state_is_final(j->state) && boards && j->todo.n > 0;
 }
 
 /* Boards turn out slower or faster than predicted, come and go: look again at what waits. A
@@ -191,19 +201,23 @@ static void on_tick(struct timer_node *n, uint64_t now_ns)
 	struct dispatch *d =
 		(struct dispatch *)(void *)((char *)n - offsetof(struct dispatch, tick));
 	struct job *next;
+	bool again = false;
 	int looks = 0;
 
 	dispatch_clock(d, now_ns);
 	for (struct job *j = d->with.store->live_first; j != NULL && looks < LOOKS; j = next) {
 		next = j->in_list.next;
-		if (!wants_look(d, j))
+		if (!may_move(j))
+			continue;
+		again = true;
+		if (now_ns - j->decided_ns < DISPATCH_TICK_MS * ms_ns)
 			continue;
 		looks++;
 		j->decided_ns = now_ns;
 		quota_reroute(d, j);
 	}
 	dispatch_pump(d);
-	if (looks > 0)
+	if (again)
 		dispatch_tick_arm(d);
 }
 

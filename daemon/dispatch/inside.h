@@ -75,6 +75,8 @@ struct dispatch_unit *dispatch_unit_take(struct dispatch *d);
 void dispatch_unit_give(struct dispatch *d, struct dispatch_unit *u);
 /* A unit ended well or not; the job moves on. */
 void dispatch_unit_done(struct dispatch *d, struct dispatch_unit *u);
+/* It never began: nothing is held against the place. */
+void dispatch_unit_unused(struct dispatch *d, struct dispatch_unit *u);
 void dispatch_unit_failed(struct dispatch *d, struct dispatch_unit *u, bool bar);
 
 /* boards.c, cores.c: hand out */

@@ -72,18 +72,23 @@ static void on_guard(struct timer_node *n, uint64_t now_ns)
 	size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe);
 
 	(void)now_ns;
-	if (c->greeted && c->writing && left < c->unwritten_bytes) {
-		conn_guard(c, c->server->with.limits.stall_ns); /* slow, but it reads */
+	if (c->greeted && !c->ending &&
+	    ((c->writing && left < c->unwritten_bytes) ||
+	     (!c->writing && c->upload.got > c->uploaded_bytes))) {
+		conn_guard(c, c->server->with.limits.stall_ns); /* slow, but it moves */
 		return;
 	}
 	log_event(LOG_LVL_NOTICE, "CLIENT_DROPPED", "client %s %s: dropped", c->account->label,
-		  c->greeted ? "does not read its replies" : "does not greet");
+		  !c->greeted                       ? "does not greet"
+		  : c->upload.active && !c->writing ? "does not send the samples it announced"
+						    : "does not read its replies");
 	conn_close(c);
 }
 
 void conn_guard(struct conn *c, uint64_t after_ns)
 {
 	c->guard.fire = on_guard;
+	c->uploaded_bytes = c->upload.got;
 	c->unwritten_bytes = uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe);
 	(void)timers_set(c->server->with.timers, &c->guard,
 			 dispatch_now_ns(c->server->with.dispatch) + after_ns);
@@ -262,6 +267,11 @@ void conn_process(struct conn *c)
 	memmove(c->in, c->in + at, c->in_len - at);
 	c->in_len -= at;
 	reading(c, c->out_bytes <= c->server->with.limits.out_high_bytes);
+	/* Announced samples are room that others cannot have. */
+	if (c->upload.active && c->guard.pos == 0)
+		conn_guard(c, c->server->with.limits.stall_ns);
+	else if (!c->upload.active && !c->writing && c->greeted && !c->ending)
+		timers_clear(c->server->with.timers, &c->guard);
 }
 
 static int peer(int fd, struct ucred *cred)

@@ -60,6 +60,7 @@ struct conn {
 	size_t out_bytes;
 	size_t written_bytes; /* of the write in progress */
 	size_t unwritten_bytes; /* of it, when the guard last looked */
+	size_t uploaded_bytes; /* of the upload in progress, then */
 	uv_write_t write;
 	struct timer_node guard; /* greeting, then stall */
 	uint32_t waits;

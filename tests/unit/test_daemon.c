@@ -502,6 +502,43 @@ START_TEST(a_client_that_does_not_read_is_paused_then_dropped)
 }
 END_TEST
 
+START_TEST(an_upload_that_stops_is_dropped_and_a_slow_one_is_not)
+{
+	struct peer p;
+	Hv__Submit m = submit_of("fft64", 400);
+	hv_autofree uint8_t *in = samples_of("fft64", 400, 1);
+	uint8_t head[IPC_HDR + 100];
+	size_t len = hv__submit__get_packed_size(&m);
+	struct ipc_frame f = { (uint32_t)len, 400 * 256, IPC_SUBMIT, 0, 4 };
+	struct reply r;
+
+	ipc_frame_encode(&f, head);
+	hv__submit__pack(&m, head + IPC_HDR);
+	world_start(&w, 29);
+	p = peer_connect(&w);
+	ck_assert(peer_write(&w, &p, head, IPC_HDR + len));
+	for (size_t i = 0; i < 8; i++) {
+		ck_assert(peer_write(&w, &p, in + i * 12800, 12800));
+		world_step(&w);
+		world_advance(&w, world_limits.stall_ns * 2 / 3);
+	}
+	done_with(read_result(&p, &r), &r);
+	world_advance(&w, world_limits.stall_ns * 3); /* quiet, and owes nothing */
+	ck_assert(peer_write(&w, &p, head, IPC_HDR + len));
+	ck_assert(peer_write(&w, &p, in, 12800));
+	world_step(&w);
+	ck_assert_uint_gt(w.store.payload_bytes, 0);
+	world_advance(&w, world_limits.stall_ns + 1);
+	world_advance(&w, world_limits.stall_ns + 1);
+	for (int i = 0; i < 5; i++)
+		world_step(&w);
+	ck_assert_uint_eq(server_clients(w.server), 0);
+	ck_assert_uint_eq(w.store.payload_bytes, 0);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
 START_TEST(a_slow_reader_gets_everything)
 {
 	enum { JOBS = 20, RECORDS = 500 };
@@ -1096,6 +1133,7 @@ static Suite *daemon_suite(void)
 	tcase_add_test(tc, limits_of_jobs_and_samples_refuse_the_next_job_only);
 	tcase_add_loop_test(tc, a_client_that_dies_takes_only_its_own_job_with_it, 0, 2);
 	tcase_add_test(tc, a_client_that_does_not_read_is_paused_then_dropped);
+	tcase_add_test(tc, an_upload_that_stops_is_dropped_and_a_slow_one_is_not);
 	tcase_add_test(tc, a_slow_reader_gets_everything);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("jobs");
