@@ -1,6 +1,6 @@
 # bench: one program per claim; floors and peers are measured in the same run. Not part of
 # `make all`: scripts/bench builds (make bench-programs) and runs them.
-EXTRA_PROGRAMS = bench/kernels bench/ipc bench/sched
+EXTRA_PROGRAMS = bench/kernels bench/ipc bench/accel bench/sched
 CLEANFILES += $(EXTRA_PROGRAMS)
 dist_noinst_SCRIPTS += scripts/bench
 
@@ -15,6 +15,10 @@ bench_ipc_LDADD = $(hvclient_libs) libhvkernels.la libhvtasks.la $(PROTOBUF_C_LI
 
 bench_sched_SOURCES = bench/sched.c bench/stats.c bench/stats.h
 bench_sched_LDADD = libhvsched.la libhvutil.la -lm
+
+bench_accel_SOURCES = bench/accel.c bench/peak.c bench/peak.h bench/stats.c bench/stats.h \
+	tests/lib/accel_nets.c tests/lib/accel_nets.h
+bench_accel_LDADD = libhvaccel.la libhvutil.la
 
 bench-programs: $(EXTRA_PROGRAMS)
 .PHONY: bench-programs
