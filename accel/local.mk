@@ -35,7 +35,7 @@ libhvaccel_la_SOURCES = \
 	accel/image/image.h accel/image/geometry.h accel/image/geometry.c \
 	accel/image/build.c accel/image/pack.c accel/image/place.c accel/image/sequence.c accel/image/stream.c \
 	accel/emu/emu.h accel/emu/state.h accel/emu/layer.h accel/emu/emu.c \
-	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c \
+	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c accel/emu/dot.h accel/emu/dot.c \
 	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \
 	accel/slotimg/build.h accel/slotimg/build.c \
 	accel/kat/kat.h accel/kat/parser.h accel/kat/fields.c accel/kat/records.c \

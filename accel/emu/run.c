@@ -1,4 +1,5 @@
 /* Execution of layers on the memories' contents. */
+#include "accel/emu/dot.h"
 #include "accel/emu/layer.h"
 #include "accel/num.h"
 #include "util/own.h"
@@ -208,40 +209,37 @@ static int spread(struct frame *f)
 
 /* ---- kernels ---- */
 
-/* Weight of kernel number v: a field of `weight_bits` in one byte per tap, taps reversed. */
-static int16_t weight(const uint8_t *stream, const struct emu_layer *l, uint32_t v, uint32_t tap)
+/* Weights of kernel number v: a field of `weight_bits` in one byte per tap, taps reversed. */
+static void decode_kernel(const uint8_t *stream, const struct emu_layer *l, uint32_t v, int16_t *to,
+			  size_t step)
 {
 	uint32_t taps = l->kernel_h * l->kernel_w, bits = l->weight_bits;
-	uint32_t count = l->count_start + v * bits;
-	uint32_t at = count / 8 * taps + l->remainder + (taps - 1 - tap);
-	int32_t field = stream[at] >> (count % 8) & ((1 << bits) - 1);
+	uint32_t count = l->count_start + v * bits, low = count % 8;
+	const uint8_t *from = stream + count / 8 * taps + l->remainder + taps;
 
-	if ((field >> (bits - 1) & 1) != 0)
-		field -= 1 << bits;
-	return (int16_t)field;
+	for (uint32_t tap = 0; tap < taps; tap++, to += step) {
+		int32_t field = *--from >> low & ((1 << bits) - 1);
+
+		*to = (int16_t)(field - ((field >> (bits - 1)) << bits));
+	}
 }
 
-/* All kernels as (slot, tap, pass, processor), the order of a patch of the input. */
+/* All kernels as (slot, tap, pass, processor), the order of a patch of the input; zeros up to a
+ * multiple of four slots. */
 static int16_t *decode_kernels(const struct cnn_emu *e, const struct emu_layer *l)
 {
 	uint32_t taps = l->kernel_h * l->kernel_w, depth = l->passes * l->n_processors;
-	int16_t *w = malloc(((size_t)l->slots * taps * depth + 1) * sizeof *w);
+	size_t length = (size_t)taps * depth, slots = (l->slots + 3) / 4 * 4;
+	int16_t *w = malloc((slots * length + 1) * sizeof *w);
 
 	if (w == NULL)
 		return NULL;
-	for (unsigned j = 0; j < l->n_processors; j++) {
-		const uint8_t *stream = e->kernel[l->processors[j]];
-
-		for (uint32_t s = 0; s < l->slots; s++)
-			for (uint32_t pass = 0; pass < l->passes; pass++) {
-				int16_t *to =
-					w + (size_t)s * taps * depth + pass * l->n_processors + j;
-				uint32_t v = s * l->passes + pass;
-
-				for (uint32_t tap = 0; tap < taps; tap++)
-					to[tap * depth] = weight(stream, l, v, tap);
-			}
-	}
+	memset(w + l->slots * length, 0, (slots - l->slots) * length * sizeof *w);
+	for (uint32_t s = 0; s < l->slots; s++)
+		for (uint32_t pass = 0; pass < l->passes; pass++)
+			for (unsigned j = 0; j < l->n_processors; j++)
+				decode_kernel(e->kernel[l->processors[j]], l, s * l->passes + pass,
+					      w + s * length + pass * l->n_processors + j, depth);
 	return w;
 }
 
@@ -274,17 +272,42 @@ static void write_lane(uint32_t *word, unsigned lane, int32_t value)
 	*word = (*word & ~(UINT32_C(0xff) << 8 * lane)) | ((uint32_t)value & 0xff) << 8 * lane;
 }
 
-static void write_slot(const struct sink *k, const struct emu_layer *l, uint32_t slot, uint32_t n,
-		       int32_t value)
+static int32_t bias_of(const struct cnn_emu *e, const struct emu_layer *l, uint32_t slot)
 {
-	uint32_t pass = slot / l->pass_slots, pos = slot % l->pass_slots;
-	uint32_t base = l->write_word[0] + pos / 4 * l->group_step;
-	uint32_t offset = pass * l->pass_step + n * l->pixel_step * (l->wide ? 4 : 1);
+	if (l->bias_quadrant < 0 || l->bias_first + slot >= CNN_BIAS_BYTES)
+		return 0;
+	return 128 * e->bias[l->bias_quadrant][l->bias_first + slot];
+}
+
+/* Where the results of a slot go for pixel 0, and what is added to them. */
+struct slot {
+	uint32_t base, offset, lane;
+	int32_t bias;
+};
+
+static void place_slots(const struct cnn_emu *e, const struct emu_layer *l, struct slot *slots)
+{
+	for (uint32_t s = 0; s < l->slots; s++) {
+		uint32_t pass = s / l->pass_slots, pos = s % l->pass_slots;
+
+		slots[s] = (struct slot){
+			.base = l->write_word[0] + pos / 4 * l->group_step,
+			.offset = pass * l->pass_step,
+			.lane = pos % 4,
+			.bias = bias_of(e, l, s),
+		};
+	}
+}
+
+static void write_slot(const struct sink *k, const struct emu_layer *l, const struct slot *slot,
+		       uint32_t n, int32_t value)
+{
+	uint32_t offset = slot->offset + n * l->pixel_step * (l->wide ? 4 : 1);
 
 	if (!l->wide)
-		write_lane(sink_word(k, base, offset), pos % 4, value);
+		write_lane(sink_word(k, slot->base, offset), slot->lane, value);
 	else
-		*sink_word(k, base, offset + pos % 4) = (uint32_t)value;
+		*sink_word(k, slot->base, offset + slot->lane) = (uint32_t)value;
 }
 
 static int32_t finish(const struct emu_layer *l, int32_t acc)
@@ -295,13 +318,6 @@ static int32_t finish(const struct emu_layer *l, int32_t acc)
 	if (l->abs)
 		return cnn_num_abs(acc);
 	return l->relu ? cnn_num_relu(acc) : acc;
-}
-
-static int32_t bias_of(const struct cnn_emu *e, const struct emu_layer *l, uint32_t slot)
-{
-	if (l->bias_quadrant < 0 || l->bias_first + slot >= CNN_BIAS_BYTES)
-		return 0;
-	return 128 * e->bias[l->bias_quadrant][l->bias_first + slot];
 }
 
 /* ---- convolution ---- */
@@ -321,13 +337,19 @@ static void take_patch(const struct emu_layer *l, const struct frame *f, uint32_
 		}
 }
 
-static int32_t dot(const int16_t *a, const int16_t *b, size_t n)
+/* Sums of all slots for one patch, four at a time; there are kernels for a multiple of four. */
+static void convolve_patch(const struct sink *k, const struct emu_layer *l,
+			   const struct slot *slots, const int16_t *patch, const int16_t *w,
+			   size_t length, uint32_t n)
 {
-	int32_t sum = 0;
+	emu_dot4 *dot4 = emu_dot4_best();
+	int32_t sums[4];
 
-	for (size_t i = 0; i < n; i++)
-		sum += a[i] * b[i];
-	return sum;
+	for (uint32_t s = 0; s < l->slots; s += 4) {
+		dot4(patch, w + s * length, length, length, sums);
+		for (uint32_t i = 0; i < 4 && s + i < l->slots; i++)
+			write_slot(k, l, &slots[s + i], n, finish(l, sums[i] + slots[s + i].bias));
+	}
 }
 
 static int convolve(const struct sink *k, const struct emu_layer *l, struct frame *f)
@@ -335,17 +357,16 @@ static int convolve(const struct sink *k, const struct emu_layer *l, struct fram
 	size_t length = (size_t)l->kernel_h * l->kernel_w * f->depth;
 	hv_autofree int16_t *w = decode_kernels(k->e, l);
 	hv_autofree int16_t *patch = malloc((length + 1) * sizeof *patch);
+	hv_autofree struct slot *slots = malloc(l->slots * sizeof *slots);
 	uint32_t n = 0;
 
-	if (w == NULL || patch == NULL || (l->transposed && spread(f) < 0))
+	if (w == NULL || patch == NULL || slots == NULL || (l->transposed && spread(f) < 0))
 		return HV_E_NOMEM;
+	place_slots(k->e, l, slots);
 	for (uint32_t y = 0; y < l->out_h; y++)
 		for (uint32_t x = 0; x < l->out_w; x++, n++) {
 			take_patch(l, f, y, x, patch);
-			for (uint32_t s = 0; s < l->slots; s++)
-				write_slot(k, l, s, n,
-					   finish(l, dot(patch, w + s * length, length) +
-							     bias_of(k->e, l, s)));
+			convolve_patch(k, l, slots, patch, w, length, n);
 		}
 	return HV_OK;
 }

@@ -311,29 +311,51 @@ static const uint8_t *gather(struct cnn_fast *f, const struct cnn_layer *l, uint
 
 static void pool_max(const struct layer *y, const uint8_t *in, uint8_t *out, uint32_t stride)
 {
-	for (uint32_t r = 0; r < (y->l.pool_h > 1 ? y->l.pool_h : 1u); r++)
-		for (uint32_t c = 0; c < (y->l.pool_w > 1 ? y->l.pool_w : 1u); c++) {
-			const uint8_t *x = in + ((size_t)r * y->l.width + c) * stride;
+	uint32_t h = y->l.pool_h > 1 ? y->l.pool_h : 1, w = y->l.pool_w > 1 ? y->l.pool_w : 1;
+
+	memcpy(out, in, stride);
+	for (uint32_t r = 0; r < h; r++)
+		for (uint32_t c = r == 0 ? 1 : 0; c < w; c++) {
+			const uint8_t *restrict x = in + ((size_t)r * y->l.width + c) * stride;
+			uint8_t *restrict max = out;
 
 			for (uint32_t i = 0; i < stride; i++)
-				out[i] = (r | c) == 0 || x[i] > out[i] ? x[i] : out[i];
+				max[i] = x[i] > max[i] ? x[i] : max[i];
 		}
 }
 
+/* cnn_num_mean() of many sums: the same quotient by a multiplication, exact because sums stay
+ * below 2^17 and divisors below 2^10. */
+static void means(const int32_t *restrict sums, uint32_t n, bool round, uint8_t *restrict out,
+		  uint32_t count)
+{
+	const uint32_t times = round ? 2 : 1, add = round ? n : 0, by = times * n;
+	const uint64_t inverse = ((UINT64_C(1) << 27) + by - 1) / by;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t magnitude = (uint32_t)(sums[i] < 0 ? -sums[i] : sums[i]);
+		int32_t mean = (int32_t)((magnitude * times + add) * inverse >> 27);
+
+		out[i] = (uint8_t)((sums[i] < 0 ? -mean : mean) + 128);
+	}
+}
+
 static void pool_mean(const struct layer *y, bool round, const uint8_t *in, uint8_t *out,
-		      uint32_t stride, int32_t *sums)
+		      uint32_t stride, int32_t *restrict sums)
 {
 	uint32_t h = y->l.pool_h > 1 ? y->l.pool_h : 1, w = y->l.pool_w > 1 ? y->l.pool_w : 1;
-	int32_t n = (int32_t)(h * w);
+	uint32_t n = h * w;
 
 	for (uint32_t i = 0; i < stride; i++)
-		sums[i] = -128 * n;
+		sums[i] = -128 * (int32_t)n;
 	for (uint32_t r = 0; r < h; r++)
-		for (uint32_t c = 0; c < w; c++)
+		for (uint32_t c = 0; c < w; c++) {
+			const uint8_t *restrict x = in + ((size_t)r * y->l.width + c) * stride;
+
 			for (uint32_t i = 0; i < stride; i++)
-				sums[i] += in[((size_t)r * y->l.width + c) * stride + i];
-	for (uint32_t i = 0; i < stride; i++)
-		out[i] = (uint8_t)(cnn_num_mean(sums[i], n, round) + 128);
+				sums[i] += x[i];
+		}
+	means(sums, n, round, out, stride);
 }
 
 static const uint8_t *pool(struct cnn_fast *f, const struct layer *y, const uint8_t *in)
@@ -461,13 +483,53 @@ static void run_layer(struct cnn_fast *f, struct layer *y)
 		}
 }
 
+/* Eight rows of eight bytes at `from` become columns at `to`, with 128 added. */
+static void transpose8(const int8_t *from, size_t from_step, uint8_t *to, size_t to_step)
+{
+	static const uint64_t masks[3] = { UINT64_C(0x00000000ffffffff),
+					   UINT64_C(0x0000ffff0000ffff),
+					   UINT64_C(0x00ff00ff00ff00ff) };
+	uint64_t v[8];
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < 8; i++)
+		memcpy(&v[i], from + i * from_step, 8);
+#pragma GCC unroll 3
+	for (unsigned m = 0, half = 4; m < 3; m++, half /= 2)
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < 8; i++) {
+			uint64_t swap;
+
+			if ((i & half) != 0)
+				continue;
+			swap = (v[i] >> 8 * half ^ v[i + half]) & masks[m];
+			v[i] ^= swap << 8 * half;
+			v[i + half] ^= swap;
+		}
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < 8; i++) {
+		v[i] ^= UINT64_C(0x8080808080808080);
+		memcpy(to + i * to_step, &v[i], 8);
+	}
+}
+
 static void take_input(struct cnn_fast *f, const int8_t *input)
 {
 	struct plane *p = &f->input;
+	uint32_t block = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 8 : UINT32_MAX;
 
-	for (uint32_t c = 0; c < p->channels; c++)
-		for (uint32_t n = 0; n < p->pixels; n++)
-			p->v[(size_t)n * p->stride + c] = (uint8_t)(*input++ + 128);
+	for (uint32_t c = 0; c < p->channels;) {
+		uint32_t rows = p->channels - c >= block ? 8 : 1, n = 0;
+
+		for (; rows == 8 && n + 8 <= p->pixels; n += 8)
+			transpose8(input + (size_t)c * p->pixels + n, p->pixels,
+				   p->v + (size_t)n * p->stride + c, p->stride);
+		for (; n < p->pixels; n++)
+			for (uint32_t i = 0; i < rows; i++)
+				p->v[(size_t)n * p->stride + c + i] =
+					(uint8_t)(input[(size_t)(c + i) * p->pixels + n] + 128);
+		c += rows;
+	}
 }
 
 static int32_t *give_output(const struct layer *y, int32_t *to)

@@ -48,9 +48,10 @@ const struct fast_isa *fast_isa_special(unsigned i);
 
 /* The body of every finisher; each file compiles it for its instruction set. A left shift is
  * applied to a sum that is already clamped: the result clamps to the same value. */
-__attribute__((always_inline)) static inline void fast_finish_body(const struct fast_finish *h,
-								   const int32_t *acc, uint32_t n,
-								   uint8_t *out)
+#define FAST_INLINE __attribute__((always_inline)) static inline
+
+FAST_INLINE void fast_finish_rare(const struct fast_finish *h, const int32_t *acc, uint32_t n,
+				  uint8_t *out)
 {
 	const int right = h->shift < 7 ? 7 - h->shift : 0, left = h->shift > 7 ? h->shift - 7 : 0;
 	const int32_t half = right > 0 ? 1 << (right - 1) : 0;
@@ -66,6 +67,25 @@ __attribute__((always_inline)) static inline void fast_finish_body(const struct 
 		v = v < min ? min : v;
 		v = v < 0 ? (v ^ sign) - sign : v; /* the magnitude, for abs */
 		v = v > 127 ? 127 : v;
+		out[i] = (uint8_t)(v + 128);
+	}
+}
+
+FAST_INLINE void fast_finish_body(const struct fast_finish *h, const int32_t *acc, uint32_t n,
+				  uint8_t *out)
+{
+	const int right = 7 - h->shift;
+	const int32_t half = right > 0 ? 1 << (right - 1) : 0, min = h->act == 1 ? 0 : -128;
+
+	if (right < 0 || h->act == 2) {
+		fast_finish_rare(h, acc, n, out);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		int32_t v = (acc[i] + half) >> right;
+
+		v = v > 127 ? 127 : v;
+		v = v < min ? min : v;
 		out[i] = (uint8_t)(v + 128);
 	}
 }
