@@ -79,12 +79,24 @@ static int8_t stream_byte(const struct stream *s, unsigned p, size_t word)
 static int8_t memory_byte(const struct cnn_emu *e, const struct emu_layer *l, unsigned p,
 			  uint32_t n, uint32_t pass, uint32_t operand)
 {
-	const uint32_t *data = e->data[p / 4];
 	uint32_t step = l->passes * l->operands, sub = pass * l->operands + operand;
 
-	if (l->bytewise)
-		return (int8_t)(data[l->read_word + n / 4 * step + sub] >> 8 * (n % 4) & 0xff);
-	return (int8_t)(data[l->read_word + n * step + sub] >> 8 * (p % 4) & 0xff);
+	return (int8_t)(uint8_t)(e->data[p / 4][l->read_word + n / 4 * step + sub] >> 8 * (n % 4));
+}
+
+/* The normal layout: a pass of a pixel is one word of every data memory. */
+static void read_words(const struct cnn_emu *e, const struct emu_layer *l, uint32_t operand,
+		       int16_t *to)
+{
+	const uint32_t *from[CNN_PROCESSORS];
+	uint32_t words = l->height * l->width * l->passes;
+
+	for (unsigned j = 0; j < l->n_processors; j++)
+		from[j] = e->data[l->processors[j] / 4] + l->read_word + operand;
+	for (uint32_t w = 0; w < words; w++)
+		for (unsigned j = 0; j < l->n_processors; j++)
+			*to++ = (int8_t)(uint8_t)(from[j][w * l->operands] >>
+						  8 * (l->processors[j] % 4));
 }
 
 static int8_t input_byte(const struct cnn_emu *e, const struct emu_layer *l,
@@ -107,6 +119,10 @@ static int read_operand(const struct cnn_emu *e, const struct emu_layer *l, cons
 	if (frame_new(f, l->height, l->width, l->passes * l->n_processors) < 0)
 		return HV_E_NOMEM;
 	to = f->v;
+	if (!l->from_fifo && !l->streams && !l->bytewise) {
+		read_words(e, l, operand, to);
+		return HV_OK;
+	}
 	for (uint32_t n = 0; n < pixels; n++)
 		for (uint32_t pass = 0; pass < l->passes; pass++)
 			for (unsigned j = 0; j < l->n_processors; j++)
