@@ -2,13 +2,15 @@
  * KWS20 v3, random weights) as a ratio to the machine's integer multiply-accumulate peak out of
  * registers; emulator and slow twin as ratios to the fast one; compile time. One thread. */
 #include "accel/cost/cost.h"
+#include "accel/emu/emu.h"
+#include "accel/image/image.h"
 #include "accel/ref/fast.h"
 #include "accel/ref/ref.h"
 #include "bench/peak.h"
 #include "bench/stats.h"
-#include "tests/lib/accel_nets.h"
 #include "util/clock.h"
 #include "util/own.h"
+#include "util/rng.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -26,15 +28,31 @@ static const struct {
 	{ 96, 28, 100, 3, 1, CNN_POOL_AVG },    { 100, 14, 64, 6, 1, CNN_POOL_MAX },
 };
 
-static void make_network(struct random_net *n)
+static const struct cnn_room whole_device = { .kernel_words = CNN_KERNEL_WORDS,
+					      .bias_count = CNN_BIAS_BYTES,
+					      .data_words = CNN_DATA_WORDS };
+
+struct network {
+	struct cnn_net net;
+	int8_t *weights[CNN_LAYERS_MAX], *input; /* owned */
+};
+
+static int8_t *random_bytes(struct hv_rng *r, size_t n)
 {
-	struct hv_rng r;
+	int8_t *v = malloc(n);
+
+	for (size_t i = 0; v != NULL && i < n; i++)
+		v[i] = (int8_t)((int)hv_rng_below(r, 256) - 128);
+	return v;
+}
+
+static void describe(struct cnn_net *net)
+{
 	unsigned layers = HV_ARRAY_SIZE(shapes);
 
-	memset(n, 0, sizeof *n);
-	n->net = (struct cnn_net){ .channels = 128, .height = 128, .width = 1 };
+	*net = (struct cnn_net){ .layers = layers + 1, .channels = 128, .height = 128, .width = 1 };
 	for (unsigned i = 0; i < layers; i++)
-		n->net.layer[i] = (struct cnn_layer){
+		net->layer[i] = (struct cnn_layer){
 			.op = CNN_OP_CONV1D,
 			.from = (int)i - 1,
 			.in_channels = shapes[i].in,
@@ -51,7 +69,7 @@ static void make_network(struct random_net *n)
 			.act = CNN_ACT_RELU,
 			.out_bits = 8,
 		};
-	n->net.layer[layers] = (struct cnn_layer){
+	net->layer[layers] = (struct cnn_layer){
 		.op = CNN_OP_LINEAR,
 		.from = (int)layers - 1,
 		.in_channels = 64,
@@ -63,13 +81,47 @@ static void make_network(struct random_net *n)
 		.out_bits = 32,
 		.is_output = true,
 	};
-	n->net.layers = layers + 1;
+}
+
+static int network_make(struct network *n)
+{
+	struct hv_rng r;
+	char why[200];
+
 	hv_rng_seed(&r, 1);
-	random_net_fill(&r, n);
+	describe(&n->net);
+	for (unsigned i = 0; i < n->net.layers; i++) {
+		n->weights[i] = random_bytes(&r, cnn_layer_weights(&n->net.layer[i]));
+		n->net.layer[i].weights = n->weights[i];
+	}
+	n->input = random_bytes(&r, (size_t)n->net.channels * n->net.height);
+	return n->input == NULL ? HV_E_NOMEM : cnn_net_check(&n->net, why, sizeof why);
+}
+
+static void network_free(struct network *n)
+{
+	for (unsigned i = 0; i < CNN_LAYERS_MAX; i++)
+		free(n->weights[i]);
+	free(n->input);
+}
+
+static void write32(void *ctx, uint32_t addr, uint32_t value)
+{
+	cnn_emu_write32(ctx, addr, value);
+}
+
+static void write8(void *ctx, uint32_t addr, uint8_t value)
+{
+	cnn_emu_write8(ctx, addr, value);
+}
+
+static struct cnn_bus bus_of_emu(struct cnn_emu *e)
+{
+	return (struct cnn_bus){ .ctx = e, .write32 = write32, .write8 = write8 };
 }
 
 struct subjects {
-	struct random_net n;
+	struct network n;
 	struct cnn_fast *fast;
 	struct cnn_emu *emu;
 	struct cnn_place place;
@@ -192,14 +244,15 @@ int main(void)
 	for (unsigned i = 0; err == HV_OK && cnn_fast_isa(i) != NULL; i++) {
 		struct subjects s = { 0 };
 
-		make_network(&s.n);
-		err = run(&s, cnn_fast_isa(i));
+		err = network_make(&s.n);
+		if (err == HV_OK)
+			err = run(&s, cnn_fast_isa(i));
 		if (err == HV_OK)
 			report(&s, cnn_fast_isa(i), i == 0);
 		cnn_image_free(&s.image);
 		cnn_fast_free(s.fast);
 		cnn_emu_free(s.emu);
-		random_net_free(&s.n);
+		network_free(&s.n);
 		free(s.out);
 	}
 	if (err < 0)
