@@ -47,3 +47,6 @@ CLEANFILES += fuzz_request.crash
 tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(daemon_world)
 tests_fuzz_fuzz_request_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_fuzz_fuzz_request_LDADD = libhvfuzz.la $(daemon_libs) $(CHECK_LIBS) -lm
+
+dist_check_SCRIPTS += tests/e2e/15-daemon.sh
+TESTS += tests/e2e/15-daemon.sh
