@@ -18,7 +18,7 @@ uint64_t cnn_cost_layer_macs(const struct cnn_layer *l);
 uint64_t cnn_cost_macs(const struct cnn_net *net);
 
 /* Modelled energy of one run, microjoules: macs * 11 pJ (upper bound from the published
- * 0.09 mJ per 8.2 MMAC face network; see docs/concepts/cost.md). */
+ * 0.09 mJ per 8.2 MMAC face network; see docs/concepts/accelerator.md). */
 double cnn_cost_energy_uj(uint64_t macs);
 
 #endif

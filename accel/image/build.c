@@ -29,6 +29,23 @@ static bool gaps_possible(const struct cnn_layer *l, const struct cnn_geometry *
 	       (g->kernel_h * g->kernel_w == 9 && l->weight_bits == 8 && g->passes == 1);
 }
 
+/* A quadrant writes from the first of four processors on: to its own part of the output map, or
+ * behind quadrants that filled their groups. */
+static bool pass_possible(const struct cnn_place_layer *p)
+{
+	unsigned before = cnn_first_bit(p->out_processors);
+
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++) {
+		unsigned n = cnn_count_bits(p->in_processors >> (q * CNN_PER_QUADRANT) & 0xffff);
+		unsigned own = cnn_count_bits(p->out_processors >> (q * CNN_PER_QUADRANT) & 0xffff);
+
+		if (n > 0 && n != own && before % 4 != 0)
+			return false;
+		before += n;
+	}
+	return true;
+}
+
 static bool is_contiguous(uint64_t map)
 {
 	return cnn_last_bit(map) - cnn_first_bit(map) + 1 == cnn_count_bits(map);
@@ -47,6 +64,11 @@ static int check_maps(const struct cnn_layer *l, const struct cnn_place_layer *p
 		return refuse(why, cap,
 			      "layer %u: output map has gaps, which only 3x3 kernels of 8 bits "
 			      "and one pass allow",
+			      i);
+	if (g->pass_through && !pass_possible(p))
+		return refuse(why, cap,
+			      "layer %u: output map of a pass-through layer must be its input map, "
+			      "packed quadrant by quadrant",
 			      i);
 	if (p->in_offset % 4 != 0 || p->out_offset % 4 != 0)
 		return refuse(why, cap, "layer %u: data offsets must be multiples of 4", i);

@@ -102,6 +102,15 @@ static int join_channels(struct plan *p, const struct cnn_layer *l, unsigned i)
 	return HV_OK;
 }
 
+/* Passes of one output lie where operands are looked for, when both have the same channels. */
+static bool passes_are_operands(const struct plan *p, const struct cnn_layer *l)
+{
+	uint32_t chw[3];
+
+	cnn_layer_out_shape(&p->net->layer[l->from], chw);
+	return cnn_passes(chw[0]) == l->operands && cnn_per_pass(chw[0]) == l->in_channels;
+}
+
 static int join_sources(struct plan *p, unsigned i)
 {
 	const struct cnn_layer *l = &p->net->layer[i];
@@ -109,10 +118,11 @@ static int join_sources(struct plan *p, unsigned i)
 	if (cnn_layer_sources(l) == 1) {
 		const struct tensor *t = source_tensor(p, l, 0);
 
-		if (l->operands > 1 && cnn_layer_source(l, 0) != CNN_FROM_INPUT)
+		if (l->operands > 1 && cnn_layer_source(l, 0) != CNN_FROM_INPUT &&
+		    !passes_are_operands(p, l))
 			return refuse(p, HV_E_INVAL,
-				      "layer %u: its %u operands are one layer's output; give each "
-				      "a layer of its own",
+				      "layer %u: its %u operands are one layer's output, whose "
+				      "passes have other channels; give each a layer of its own",
 				      i, l->operands);
 		return t->region < 0 ? HV_OK
 				     : refuse(p, HV_E_INVAL,
@@ -301,18 +311,45 @@ static uint64_t input_map(const struct cnn_net *net, unsigned channels)
 	return map;
 }
 
+/* Every quadrant of a pass-through layer fills groups of four of its own. When a quadrant ends
+ * inside a group, the next one cannot go on there and keeps its results at home. */
+static uint64_t pass_map(const struct cnn_layer *l, uint64_t in, unsigned first)
+{
+	uint64_t map = 0;
+	unsigned before = 0;
+	bool apart = false;
+
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++) {
+		unsigned n = cnn_count_bits(in >> (q * CNN_PER_QUADRANT) & 0xffff);
+
+		apart = apart || (n > 0 && before % 4 != 0);
+		map |= run_of(q * CNN_PER_QUADRANT, n);
+		before += n;
+	}
+	return apart ? map : cnn_geometry_out_map(l, first);
+}
+
 static int place_maps(struct plan *p)
 {
 	for (unsigned i = 0; i < p->net->layers; i++) {
 		const struct cnn_layer *l = &p->net->layer[i];
 		struct cnn_place_layer *at = &p->place->layer[i];
 		unsigned first = p->t[i].first_processor;
-		uint32_t n = cnn_per_pass(l->in_channels);
+		int from = cnn_layer_source(l, 0);
 
-		at->in_processors = run_of(0, n);
-		if (cnn_layer_source(l, 0) == CNN_FROM_INPUT)
-			at->in_processors = input_map(p->net, n);
-		at->out_processors = cnn_geometry_out_map(l, first);
+		if (from == CNN_FROM_INPUT)
+			at->in_processors = input_map(p->net, cnn_per_pass(l->in_channels));
+		else if (cnn_layer_sources(l) == 1)
+			at->in_processors = p->place->layer[from].out_processors;
+		else
+			at->in_processors = run_of(0, cnn_per_pass(l->in_channels));
+		at->out_processors = l->op == CNN_OP_PASS ? pass_map(l, at->in_processors, first)
+							  : cnn_geometry_out_map(l, first);
+		if (p->t[i].region >= 0 && at->out_processors != cnn_geometry_out_map(l, first))
+			return refuse(p, HV_E_INVAL,
+				      "layer %u: its results stay apart by quadrants and cannot be "
+				      "joined with others",
+				      i);
 		at->in_offset = (uint16_t)(4 * source_tensor(p, l, 0)->word);
 		at->out_offset = (uint16_t)(4 * p->t[i].word);
 		at->write_gap = (uint8_t)p->t[i].gap;

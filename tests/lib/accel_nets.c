@@ -183,6 +183,25 @@ static void random_join(struct building *b, int from)
 	l->combine_first = operands && n == 2 && chance(b->r, 50);
 }
 
+/* A wide layer whose passes are the operands of the next one. */
+static void random_split(struct building *b, int from)
+{
+	unsigned n = between(b->r, 2, 3), each = between(b->r, 12, 16) * 4;
+	struct cnn_layer *l = begin_layer(b, from);
+
+	random_result(b, l);
+	l->out_channels = (uint16_t)(n * each > 64 * (n - 1) ? n * each : n * 64);
+	each = l->out_channels / n;
+	l = begin_layer(b, (int)b->net->layers - 1);
+	l->in_channels = (uint16_t)each;
+	l->operands = (uint8_t)n;
+	random_operation(b, l);
+	if (l->op == CNN_OP_CONV1D)
+		l->op = CNN_OP_CONV2D, l->kernel_h = 1, l->pad_h = 0, l->dilation = 0;
+	l->flatten = false;
+	l->eltwise = (enum cnn_eltwise)hv_rng_below(b->r, 4);
+}
+
 static void random_input(struct building *b)
 {
 	struct cnn_net *net = b->net;
@@ -247,6 +266,8 @@ static void build(struct building *b)
 		if (b->kind == NETS_ANY && chance(b->r, 15) &&
 		    !(last == CNN_FROM_INPUT && (b->net->input_chw || b->net->fifo)))
 			random_join(b, last);
+		else if (b->kind == NETS_ANY && chance(b->r, 4))
+			random_split(b, last);
 		else
 			random_operation(b, begin_layer(b, fan ? CNN_FROM_INPUT : last));
 		last = (int)b->net->layers - 1;
