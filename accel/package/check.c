@@ -1,4 +1,5 @@
 #include "accel/package/check.h"
+#include "accel/cost/cost.h"
 #include "tasks/catalog.h"
 #include "tasks/metric.h"
 #include <math.h>
@@ -154,9 +155,109 @@ static int check_cert(const struct package_cert *c, char *why, size_t cap)
 	return HV_OK;
 }
 
+/* Tensors beyond these are impossible on the device, or streamed frames of absurd size. */
+enum { STORED_MAX = 512 << 10, STREAMED_MAX = 4 << 20 };
+static const uint64_t macs_max = UINT64_C(1) << 30;
+
+static int check_size(int layer, uint64_t bytes, uint64_t max, char *why, size_t cap)
+{
+	if (bytes <= max)
+		return HV_OK;
+	if (layer < 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "network input has %llu bytes, at most %llu are possible",
+				      (unsigned long long)bytes, (unsigned long long)max);
+	return package_refuse(HV_E_FORMAT, why, cap,
+			      "layer %d: output has %llu bytes, at most %llu are possible", layer,
+			      (unsigned long long)bytes, (unsigned long long)max);
+}
+
+int package_check_net(const struct package *p, char *why, size_t cap)
+{
+	const struct cnn_net *net = &p->net;
+	int r = cnn_net_check(net, why, cap);
+
+	if (r < 0)
+		return r == HV_E_INVAL ? HV_E_FORMAT : r;
+	r = check_size(-1, (uint64_t)net->channels * net->height * net->width,
+		       net->fifo ? STREAMED_MAX : STORED_MAX, why, cap);
+	for (unsigned i = 0; r == HV_OK && i < net->layers; i++) {
+		const struct cnn_layer *l = &net->layer[i];
+		bool streamed = i + 1 < net->layers && net->layer[i + 1].streams;
+		uint32_t chw[3];
+
+		cnn_layer_out_shape(l, chw);
+		r = check_size((int)i, (uint64_t)chw[0] * chw[1] * chw[2] * (l->out_bits / 8),
+			       streamed ? STREAMED_MAX : STORED_MAX, why, cap);
+	}
+	if (r == HV_OK && cnn_cost_macs(net) > macs_max)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "network has %llu multiply-adds a run, at most %llu are "
+				      "possible",
+				      (unsigned long long)cnn_cost_macs(net),
+				      (unsigned long long)macs_max);
+	return r;
+}
+
+/* Approximations are linear maps of pixels. */
+static int check_linear(const struct cnn_net *net, char *why, size_t cap)
+{
+	if (net->fifo)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "approximation takes its input through the FIFO");
+	for (unsigned i = 0; i < net->layers; i++) {
+		const struct cnn_layer *l = &net->layer[i];
+
+		if (l->op != CNN_OP_LINEAR || l->more_sources > 0 || cnn_layer_operands(l) > 1 ||
+		    l->pool != CNN_POOL_NONE || cnn_layer_stride(l) > 1)
+			return package_refuse(HV_E_FORMAT, why, cap,
+					      "layer %u: only linear layers of one source are "
+					      "possible in an approximation",
+					      i);
+	}
+	return HV_OK;
+}
+
+static int check_kats(const struct package *p, char *why, size_t cap)
+{
+	if (p->n_kats >= 1 && p->n_kats <= PACKAGE_KATS_MAX)
+		return HV_OK;
+	return package_refuse(HV_E_FORMAT, why, cap,
+			      "package has %u known-answer vectors, not 1 to %d", p->n_kats,
+			      PACKAGE_KATS_MAX);
+}
+
+static int check_energy(const struct package *p, char *why, size_t cap)
+{
+	if (p->record_energy_uj >= 0 && isfinite(p->record_energy_uj))
+		return HV_OK;
+	return package_refuse(HV_E_FORMAT, why, cap, "cost has an energy of %g uJ",
+			      p->record_energy_uj);
+}
+
+static int check_network(const struct package *p, char *why, size_t cap)
+{
+	int r;
+
+	if (!package_name_ok(p->name, false))
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "name of the package is not 1 to 31 of a-z, 0-9, _ and -");
+	if (p->task[0] != '\0' || p->task_version != 0 || p->level != 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "package of a network has a task or a level, which it "
+				      "cannot serve");
+	r = package_check_net(p, why, cap);
+	if (r == HV_OK)
+		r = check_energy(p, why, cap);
+	return r == HV_OK ? check_kats(p, why, cap) : r;
+}
+
 int package_check(const struct package *p, char *why, size_t cap)
 {
 	int r;
+
+	if (p->kind == PACKAGE_NETWORK)
+		return check_network(p, why, cap);
 
 	if (!package_name_ok(p->name, false) || !package_name_ok(p->task, true))
 		return package_refuse(
@@ -164,9 +265,11 @@ int package_check(const struct package *p, char *why, size_t cap)
 			"name of package or task is not 1 to 31 of a-z, 0-9, _ and -");
 	if (p->level < 1 || p->level > 4)
 		return package_refuse(HV_E_FORMAT, why, cap, "level is %u, not 1 to 4", p->level);
-	r = cnn_net_check(&p->net, why, cap);
+	r = package_check_net(p, why, cap);
+	if (r == HV_OK)
+		r = check_linear(&p->net, why, cap);
 	if (r < 0)
-		return r == HV_E_INVAL ? HV_E_FORMAT : r;
+		return r;
 	if (cnn_steps_parse(p->steps_blob, p->steps_len, &(struct cnn_steps){ 0 }) < 0)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "table of steps (%zu bytes) is not a valid one",
@@ -177,12 +280,8 @@ int package_check(const struct package *p, char *why, size_t cap)
 	r = check_cert(&p->cert, why, cap);
 	if (r < 0)
 		return r;
-	if (!(p->record_energy_uj >= 0) || !isfinite(p->record_energy_uj))
-		return package_refuse(HV_E_FORMAT, why, cap, "cost has an energy of %g uJ",
-				      p->record_energy_uj);
-	if (p->n_kats < 1 || p->n_kats > PACKAGE_KATS_MAX)
-		return package_refuse(HV_E_FORMAT, why, cap,
-				      "package has %u known-answer vectors, not 1 to %d", p->n_kats,
-				      PACKAGE_KATS_MAX);
-	return check_task(p, why, cap);
+	r = check_energy(p, why, cap);
+	if (r == HV_OK)
+		r = check_kats(p, why, cap);
+	return r == HV_OK ? check_task(p, why, cap) : r;
 }

@@ -72,7 +72,7 @@ static int layer_fits(const Hvm__Layer *m, unsigned i, char *why, size_t cap)
 		const char *field;
 		uint32_t value, max;
 	} rows[] = {
-		{ "op", m->op, CNN_OP_LINEAR },
+		{ "op", m->op, CNN_OP_PASS },
 		{ "input channels", m->in_channels, CNN_CHANNELS_MAX },
 		{ "height", m->height, CNN_ROWS_MAX },
 		{ "width", m->width, CNN_ROWS_MAX },
@@ -80,6 +80,18 @@ static int layer_fits(const Hvm__Layer *m, unsigned i, char *why, size_t cap)
 		{ "weight bits", m->weight_bits, 8 },
 		{ "activation", m->act, CNN_ACT_ABS },
 		{ "output bits", m->out_bits, 32 },
+		{ "number of further sources", (uint32_t)m->n_more_from, CNN_SOURCES_MAX - 1 },
+		{ "operands", m->operands, CNN_OPERANDS_MAX },
+		{ "eltwise", m->eltwise, CNN_ELT_XOR },
+		{ "pool", m->pool, CNN_POOL_AVG },
+		{ "pool height", m->pool_h, 16 },
+		{ "pool width", m->pool_w, 16 },
+		{ "pool stride", m->pool_stride, 16 },
+		{ "kernel height", m->kernel_h, 9 },
+		{ "kernel width", m->kernel_w, 9 },
+		{ "pad height", m->pad_h, 2 },
+		{ "pad width", m->pad_w, 2 },
+		{ "dilation", m->dilation, CNN_ROWS_MAX },
 	};
 
 	for (size_t k = 0; k < HV_ARRAY_SIZE(rows); k++) {
@@ -91,10 +103,15 @@ static int layer_fits(const Hvm__Layer *m, unsigned i, char *why, size_t cap)
 	if (m->shift < -15 || m->shift > 15)
 		return package_refuse(HV_E_FORMAT, why, cap, "layer %u: shift is %d, not -15 to 15",
 				      i, (int)m->shift);
-	if (m->from < CNN_FROM_INPUT || m->from >= (int32_t)i)
-		return package_refuse(HV_E_FORMAT, why, cap,
-				      "layer %u: reads layer %d, which does not come before it", i,
-				      (int)m->from);
+	for (size_t k = 0; k <= m->n_more_from; k++) {
+		int32_t from = k == 0 ? m->from : m->more_from[k - 1];
+
+		if (from < CNN_FROM_INPUT || from >= (int32_t)i)
+			return package_refuse(
+				HV_E_FORMAT, why, cap,
+				"layer %u: reads layer %d, which does not come before it", i,
+				(int)from);
+	}
 	return HV_OK;
 }
 
@@ -111,6 +128,11 @@ static int take_weights(const Hvm__Layer *m, unsigned i, struct cnn_layer *l, ch
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "layer %u: has %zu bias values for %u channels", i,
 				      m->bias.len, l->out_channels);
+	if (l->op == CNN_OP_PASS && m->bias.len != 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "layer %u: has a bias, but only passes through", i);
+	if (l->op == CNN_OP_PASS)
+		return HV_OK;
 	r = copy_bytes(&m->weights, &copy);
 	if (r < 0)
 		return r;
@@ -142,7 +164,23 @@ static int take_layer(const Hvm__Layer *m, unsigned i, struct cnn_layer *l, char
 		.act = (enum cnn_act)m->act,
 		.out_bits = (uint8_t)m->out_bits,
 		.is_output = m->is_output != 0,
+		.more_sources = (uint8_t)m->n_more_from,
+		.operands = (uint8_t)m->operands,
+		.eltwise = (enum cnn_eltwise)m->eltwise,
+		.combine_first = m->combine_first != 0,
+		.pool = (enum cnn_pool)m->pool,
+		.pool_h = (uint8_t)m->pool_h,
+		.pool_w = (uint8_t)m->pool_w,
+		.pool_stride = (uint8_t)m->pool_stride,
+		.kernel_h = (uint8_t)m->kernel_h,
+		.kernel_w = (uint8_t)m->kernel_w,
+		.pad_h = (uint8_t)m->pad_h,
+		.pad_w = (uint8_t)m->pad_w,
+		.dilation = (uint16_t)m->dilation,
+		.streams = m->streams != 0,
 	};
+	for (size_t k = 0; k < m->n_more_from; k++)
+		l->more_from[k] = (int8_t)m->more_from[k];
 	return take_weights(m, i, l, why, cap);
 }
 
@@ -161,6 +199,8 @@ static int take_net(const Hvm__Network *m, struct package *p, char *why, size_t 
 	p->net.height = (uint16_t)m->height;
 	p->net.width = (uint16_t)m->width;
 	p->net.input_chw = m->input_chw != 0;
+	p->net.fifo = m->fifo != 0;
+	p->net.avg_round = m->avg_round != 0;
 	for (size_t i = 0; i < m->n_layers; i++) {
 		int r;
 
@@ -207,7 +247,7 @@ static int take_cert(const Hvm__Certificate *m, struct package_cert *c, char *wh
 
 static int take_kats(const Hvm__Package *m, struct package *p, char *why, size_t cap)
 {
-	size_t in = cnn_steps_in_bytes(&p->steps), out = cnn_steps_out_bytes(&p->steps);
+	size_t in = package_in_bytes(p), out = package_out_bytes(p);
 
 	if (m->n_kats < 1 || m->n_kats > PACKAGE_KATS_MAX)
 		return package_refuse(HV_E_FORMAT, why, cap,
@@ -253,6 +293,16 @@ static int take_origin(const Hvm__Package *m, struct package *p, char *why, size
 			 why, cap);
 }
 
+/* What a network alone may not have. Its sizes are checked before they are relied on. */
+static int take_nothing(const Hvm__Package *m, const struct package *p, char *why, size_t cap)
+{
+	if (m->cert != NULL || m->steps.len > 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "package of a network has a %s, which goes with a task",
+				      m->cert != NULL ? "certificate" : "table of steps");
+	return package_check_net(p, why, cap);
+}
+
 static int take_package(const Hvm__Package *m, struct package *p, char *why, size_t cap)
 {
 	int r;
@@ -264,6 +314,10 @@ static int take_package(const Hvm__Package *m, struct package *p, char *why, siz
 	if (strcmp(m->accelerator, "max78000") != 0)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "package is for another accelerator than max78000");
+	if (m->kind > PACKAGE_NETWORK)
+		return package_refuse(HV_E_VERSION, why, cap,
+				      "package is of kind %u, made by a newer tool", m->kind);
+	p->kind = (enum package_kind)m->kind;
 	p->level = (uint8_t)(m->level <= 255 ? m->level : 0);
 	p->task_version = m->task_version;
 	r = copy_text("name", m->name, p->name, sizeof(p->name), why, cap);
@@ -271,9 +325,11 @@ static int take_package(const Hvm__Package *m, struct package *p, char *why, siz
 		r = copy_text("task", m->task, p->task, sizeof(p->task), why, cap);
 	if (r == HV_OK)
 		r = take_net(m->net, p, why, cap);
-	if (r == HV_OK)
+	if (r == HV_OK && p->kind == PACKAGE_NETWORK)
+		r = take_nothing(m, p, why, cap);
+	if (r == HV_OK && p->kind == PACKAGE_APPROXIMATION)
 		r = take_steps(&m->steps, p, why, cap);
-	if (r == HV_OK)
+	if (r == HV_OK && p->kind == PACKAGE_APPROXIMATION)
 		r = take_cert(m->cert, &p->cert, why, cap);
 	if (r == HV_OK)
 		r = take_kats(m, p, why, cap);
@@ -294,15 +350,15 @@ static int open_envelope(const uint8_t *bytes, size_t len, const uint8_t **messa
 	stored = hv_rd_bytes(&r, HV_SHA256_BYTES);
 	if (stored == NULL || memcmp(magic, "HVM", 3) != 0)
 		return package_refuse(HV_E_FORMAT, why, cap,
-				      "not an approximation package: does not begin with HVM1");
+				      "not a package: does not begin with HVM1");
 	if (magic[3] != '1')
 		return package_refuse(
 			HV_E_VERSION, why, cap,
 			"package has an envelope other than HVM1, made by a newer tool");
-	if (len > PACKAGE_MAX_BYTES)
+	if (len > PACKAGE_NETWORK_MAX_BYTES)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "package has %zu bytes, at most %d are allowed", len,
-				      PACKAGE_MAX_BYTES);
+				      PACKAGE_NETWORK_MAX_BYTES);
 	*n = hv_rd_left(&r);
 	*message = hv_rd_bytes(&r, *n);
 	if (told != *n)
@@ -330,6 +386,10 @@ static int unpack(const uint8_t *message, size_t n, struct arena *a, struct pack
 		return package_refuse(
 			HV_E_FORMAT, why, cap,
 			"package content is no Package message, or has too many parts");
+	if (m->kind == PACKAGE_APPROXIMATION && n > PACKAGE_MAX_BYTES - PACKAGE_HEAD_BYTES)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "package has %zu bytes, at most %d are allowed",
+				      n + PACKAGE_HEAD_BYTES, PACKAGE_MAX_BYTES);
 	return take_package(m, p, why, cap);
 }
 

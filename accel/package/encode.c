@@ -1,4 +1,4 @@
-#include "accel/package/package.h"
+#include "accel/package/check.h"
 #include "proto/model.pb-c.h"
 #include "util/fs/sha256.h"
 #include "util/fs/wr.h"
@@ -13,6 +13,7 @@ struct parts {
 	Hvm__Cost cost;
 	Hvm__Provenance provenance;
 	Hvm__Layer layer[CNN_LAYERS_MAX], *layers[CNN_LAYERS_MAX];
+	int32_t more_from[CNN_LAYERS_MAX][CNN_SOURCES_MAX - 1];
 	Hvm__Kat kat[PACKAGE_KATS_MAX], *kats[PACKAGE_KATS_MAX];
 };
 
@@ -22,7 +23,7 @@ static ProtobufCBinaryData borrowed(const void *data, size_t len)
 	return (ProtobufCBinaryData){ .len = len, .data = (uint8_t *)(uintptr_t)data };
 }
 
-static void fill_layer(const struct cnn_layer *l, Hvm__Layer *m)
+static void fill_layer(const struct cnn_layer *l, int32_t *more_from, Hvm__Layer *m)
 {
 	hvm__layer__init(m);
 	m->op = (uint32_t)l->op;
@@ -39,6 +40,23 @@ static void fill_layer(const struct cnn_layer *l, Hvm__Layer *m)
 	m->is_output = l->is_output;
 	m->weights = borrowed(l->weights, cnn_layer_weights(l));
 	m->bias = borrowed(l->bias, l->bias != NULL ? l->out_channels : 0);
+	m->operands = l->operands;
+	m->eltwise = (uint32_t)l->eltwise;
+	m->combine_first = l->combine_first;
+	m->pool = (uint32_t)l->pool;
+	m->pool_h = l->pool_h;
+	m->pool_w = l->pool_w;
+	m->pool_stride = l->pool_stride;
+	m->kernel_h = l->kernel_h;
+	m->kernel_w = l->kernel_w;
+	m->pad_h = l->pad_h;
+	m->pad_w = l->pad_w;
+	m->dilation = l->dilation;
+	m->streams = l->streams;
+	m->n_more_from = l->more_sources;
+	m->more_from = more_from;
+	for (unsigned i = 0; i < l->more_sources; i++)
+		more_from[i] = l->more_from[i];
 }
 
 static void fill_net(const struct cnn_net *net, struct parts *q)
@@ -48,8 +66,10 @@ static void fill_net(const struct cnn_net *net, struct parts *q)
 	q->net.height = net->height;
 	q->net.width = net->width;
 	q->net.input_chw = net->input_chw;
+	q->net.fifo = net->fifo;
+	q->net.avg_round = net->avg_round;
 	for (unsigned i = 0; i < net->layers; i++) {
-		fill_layer(&net->layer[i], &q->layer[i]);
+		fill_layer(&net->layer[i], q->more_from[i], &q->layer[i]);
 		q->layers[i] = &q->layer[i];
 	}
 	q->net.n_layers = net->layers;
@@ -74,7 +94,7 @@ static void fill_cert(struct package_cert *c, Hvm__Certificate *m)
 
 static void fill_kats(const struct package *p, struct parts *q)
 {
-	size_t in = cnn_steps_in_bytes(&p->steps), out = cnn_steps_out_bytes(&p->steps);
+	size_t in = package_in_bytes(p), out = package_out_bytes(p);
 
 	for (unsigned i = 0; i < p->n_kats; i++) {
 		hvm__kat__init(&q->kat[i]);
@@ -97,6 +117,7 @@ static void fill_package(struct package *p, struct parts *q)
 	q->package.task_version = p->task_version;
 	q->package.accelerator = max78000;
 	q->package.level = p->level;
+	q->package.kind = (uint32_t)p->kind;
 	q->package.steps = borrowed(p->steps_blob, p->steps_len);
 	fill_net(&p->net, q);
 	fill_cert(&p->cert, &q->cert);
@@ -110,7 +131,7 @@ static void fill_package(struct package *p, struct parts *q)
 	q->provenance.seed = p->seed;
 	q->provenance.tool_version = p->tool_version;
 	q->package.net = &q->net;
-	q->package.cert = &q->cert;
+	q->package.cert = p->kind == PACKAGE_NETWORK ? NULL : &q->cert;
 	q->package.cost = &q->cost;
 	q->package.provenance = &q->provenance;
 }
@@ -127,7 +148,7 @@ int package_encode(struct package *p, uint8_t **bytes, size_t *len)
 		return HV_E_NOMEM;
 	fill_package(p, q);
 	n = hvm__package__get_packed_size(&q->package);
-	if (n > PACKAGE_MAX_BYTES - PACKAGE_HEAD_BYTES)
+	if (n > package_max_bytes(p->kind) - PACKAGE_HEAD_BYTES)
 		return HV_E_BUSY;
 	out = malloc(PACKAGE_HEAD_BYTES + n);
 	if (out == NULL)

@@ -25,21 +25,44 @@ int package_read(const char *path, struct package **p, char *why, size_t cap)
 	size_t len;
 	int r;
 
-	r = hv_file_read(path, PACKAGE_MAX_BYTES, &bytes, &len);
+	r = hv_file_read(path, PACKAGE_NETWORK_MAX_BYTES, &bytes, &len);
 	if (r == HV_E_FORMAT)
 		return package_refuse(r, why, cap,
 				      "%s is no regular file, or longer than the %d bytes a "
 				      "package may have",
-				      path, PACKAGE_MAX_BYTES);
+				      path, PACKAGE_NETWORK_MAX_BYTES);
 	if (r < 0)
 		return package_refuse(r, why, cap, "%s cannot be read: %s", path, hv_err_text(r));
 	r = package_decode(bytes, len, p, why, cap);
 	return r;
 }
 
+size_t package_in_bytes(const struct package *p)
+{
+	if (p->kind == PACKAGE_APPROXIMATION)
+		return cnn_steps_in_bytes(&p->steps);
+	return (size_t)p->net.channels * p->net.height * p->net.width;
+}
+
+size_t package_out_bytes(const struct package *p)
+{
+	size_t items = 0;
+
+	if (p->kind == PACKAGE_APPROXIMATION)
+		return cnn_steps_out_bytes(&p->steps);
+	for (unsigned i = 0; i < p->net.layers; i++) {
+		uint32_t chw[3];
+
+		cnn_layer_out_shape(&p->net.layer[i], chw);
+		if (p->net.layer[i].is_output)
+			items += (size_t)chw[0] * chw[1] * chw[2];
+	}
+	return sizeof(int32_t) * items;
+}
+
 int package_self_test(const struct package *p, char *why, size_t cap)
 {
-	size_t bytes = cnn_steps_out_bytes(&p->steps);
+	size_t bytes = package_out_bytes(p);
 	hv_autofree uint8_t *out = malloc(bytes);
 	int r;
 

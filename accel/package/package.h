@@ -5,21 +5,34 @@
 #include "tasks/task.h"
 #include <stdio.h>
 
-/* An approximation package (*.hvm): "HVM1", u32 length, 32 bytes SHA-256 of what follows,
+/* An approximation or network package (*.hvm): "HVM1", u32 length, 32 bytes SHA-256 of what follows,
  * then a Package message of proto/model.proto. */
-enum { PACKAGE_MAX_BYTES = 1 << 20, PACKAGE_KATS_MAX = 16, PACKAGE_HEAD_BYTES = 40 };
+enum {
+	PACKAGE_MAX_BYTES = 1 << 20, /* of an approximation */
+	PACKAGE_NETWORK_MAX_BYTES = 8 << 20, /* of a network: weights take a byte each */
+	PACKAGE_KATS_MAX = 16,
+	PACKAGE_HEAD_BYTES = 40,
+};
+
+enum package_kind {
+	PACKAGE_APPROXIMATION = 0, /* of a task, with steps and a certificate */
+	PACKAGE_NETWORK = 1, /* a network alone, of any layers: no task, level, steps and
+				      certificate; a record is the int8 input tensor (C, H, W),
+				      its answer the int32 (C, H, W) tensors of all output
+				      layers one behind the other, little-endian */
+};
 
 struct package_cert {
 	enum harvest_metric metric;
-	double certified;            /* on the declared domain */
-	double median, worst;        /* of the per-record metric over the samples */
+	double certified; /* on the declared domain */
+	double median, worst; /* of the per-record metric over the samples */
 	uint64_t samples;
-	double confidence;           /* 0.999 */
-	char method[64];             /* "statistical", "closed-form" */
-	double max_abs;              /* closed form: no element of any record in the domain is
+	double confidence; /* 0.999 */
+	char method[64]; /* "statistical", "closed-form" */
+	double max_abs; /* closed form: no element of any record in the domain is
 					further from the definition, output units */
-	int32_t in_min, in_max;      /* domain: range of every input element */
-	double in_min_rms;           /* domain: rms over a job's records, input units; 0: none */
+	int32_t in_min, in_max; /* domain: range of every input element */
+	double in_min_rms; /* domain: rms over a job's records, input units; 0: none */
 };
 
 struct package_kat {
@@ -27,21 +40,22 @@ struct package_kat {
 };
 
 struct package {
-	char name[32];               /* "fft256-l3" */
+	enum package_kind kind;
+	char name[32]; /* "fft256-l3" */
 	char task[32];
 	uint32_t task_version;
-	uint8_t level;               /* 1..4 */
-	uint8_t hash[32];            /* of the file's message: the identity */
-	struct cnn_net net;          /* one record: height = positions, width = 1;
+	uint8_t level; /* 1..4 */
+	uint8_t hash[32]; /* of the file's message: the identity */
+	struct cnn_net net; /* one record: height = positions, width = 1;
 					weights owned by the package */
-	uint8_t *steps_blob;         /* owned */
+	uint8_t *steps_blob; /* owned */
 	size_t steps_len;
-	struct cnn_steps steps;      /* view of it */
+	struct cnn_steps steps; /* view of it */
 	struct package_cert cert;
 	unsigned n_kats;
 	struct package_kat kat[PACKAGE_KATS_MAX];
 	uint32_t record_cycles, fixed_cycles;
-	double record_energy_uj;     /* modelled */
+	double record_energy_uj; /* modelled */
 	char recipe[128], tool_version[32];
 	uint64_t seed;
 };
@@ -54,6 +68,9 @@ HV_NODISCARD int package_decode(const uint8_t *bytes, size_t len, struct package
 HV_NODISCARD int package_read(const char *path, struct package **p, char *why, size_t cap);
 /* Bytes of a package file, returned owned; also sets p->hash. */
 HV_NODISCARD int package_encode(struct package *p, uint8_t **bytes, size_t *len);
+/* Bytes of one record and of its answer. */
+size_t package_in_bytes(const struct package *p);
+size_t package_out_bytes(const struct package *p);
 void package_free(struct package *p);
 
 /* What the accelerator and agent would answer: reference inference between the steps.

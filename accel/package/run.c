@@ -1,5 +1,6 @@
 #include "accel/package/package.h"
 #include "accel/ref/ref.h"
+#include "util/fs/wr.h"
 #include "util/own.h"
 #include <string.h>
 
@@ -30,7 +31,8 @@ static bool is_matrix(const struct cnn_net *net)
 		const struct cnn_layer *l = &net->layer[i];
 
 		if (l->op != CNN_OP_LINEAR || l->from != CNN_FROM_INPUT || l->flatten ||
-		    !l->is_output || l->out_bits != 32)
+		    l->more_sources > 0 || l->operands > 1 || l->pool != CNN_POOL_NONE ||
+		    cnn_layer_stride(l) > 1 || !l->is_output || l->out_bits != 32)
 			return false;
 	}
 	return true;
@@ -139,8 +141,38 @@ static int run_matrix(const struct package *p, const uint8_t *in, uint8_t *out, 
 	return HV_OK;
 }
 
+/* A network alone: tensors in, tensors out. */
+static int run_network(const struct package *p, const uint8_t *in, uint8_t *out, size_t records)
+{
+	struct hv_wr w = hv_wr_init(out, records * package_out_bytes(p));
+
+	for (size_t n = 0; n < records; n++) {
+		struct cnn_tensors t;
+		int r = cnn_ref_run(&p->net, (const int8_t *)in, &t);
+
+		if (r < 0)
+			return r;
+		for (unsigned l = 0; l < p->net.layers; l++) {
+			uint32_t chw[3];
+			size_t items;
+
+			if (!p->net.layer[l].is_output)
+				continue;
+			cnn_layer_out_shape(&p->net.layer[l], chw);
+			items = (size_t)chw[0] * chw[1] * chw[2];
+			for (size_t i = 0; i < items; i++)
+				hv_wr_u32(&w, (uint32_t)t.out[l][i]);
+		}
+		cnn_tensors_free(&t);
+		in += package_in_bytes(p);
+	}
+	return HV_OK;
+}
+
 int package_run(const struct package *p, const void *in, void *out, size_t records)
 {
+	if (p->kind == PACKAGE_NETWORK)
+		return run_network(p, in, out, records);
 	return is_matrix(&p->net) ? run_matrix(p, in, out, records)
 				  : run_reference(p, in, out, records);
 }

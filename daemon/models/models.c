@@ -21,6 +21,12 @@ int model_new(struct package *pkg, const char *origin, struct model **out, char 
 	const struct harvest_task *task = task_find(pkg->task);
 	struct model *m;
 
+	if (pkg->kind != PACKAGE_APPROXIMATION) {
+		snprintf(why, cap,
+			 "it is a network alone and serves no task: give it to a board as its "
+			 "primary model");
+		return HV_E_FORMAT;
+	}
 	if (task == NULL) {
 		snprintf(why, cap, "it serves the task %s, which this daemon does not have",
 			 pkg->task);

@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(a_file_beyond_the_cap_is_refused_before_it_is_unpacked)
 {
-	size_t n = PACKAGE_MAX_BYTES;
+	size_t n = PACKAGE_NETWORK_MAX_BYTES;
 	uint8_t *message = calloc(1, n);
 
 	ck_assert_int_eq(decode_message(message, n), HV_E_FORMAT);
