@@ -293,6 +293,8 @@ static int check_streaming(const struct cnn_net *net, const struct cnn_layer *l,
 		return HV_OK;
 	if (!net->fifo)
 		return refuse(r, "streaming needs an input that comes through the FIFO");
+	if (l->op == CNN_OP_CONV1D && (cnn_layer_kernel_h(l) - 1) * cnn_layer_dilation(l) >= 9)
+		return refuse(r, "streams, but its dilated kernel reaches over more than 9 rows");
 	if (r->layer >= CNN_STREAM_LAYERS)
 		return refuse(r, "only the first %d layers can stream", CNN_STREAM_LAYERS);
 	if (l->from != (int)r->layer - 1 || cnn_layer_sources(l) != 1 || l->flatten)

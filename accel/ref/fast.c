@@ -41,7 +41,7 @@ struct cnn_fast {
 	int32_t *sums; /* FAST_TILE pixels, or a row of pooling sums */
 };
 
-static const struct fast_isa plain = { "plain", fast_kernel_plain, fast_finish_plain };
+static const struct fast_isa plain = { "plain", 1, fast_kernel_plain, fast_finish_plain };
 
 static const struct fast_isa *isa_at(unsigned i)
 {
@@ -132,7 +132,7 @@ static bool weight_at(const struct layer *y, uint32_t o, uint32_t s, uint32_t b,
 	return true;
 }
 
-static bool pack_weights(struct layer *y)
+static bool pack_weights(struct layer *y, uint32_t group)
 {
 	const struct cnn_layer *l = &y->l;
 	struct fast_gemm *g = &y->g;
@@ -146,11 +146,11 @@ static bool pack_weights(struct layer *y)
 	to = y->weights;
 	for (uint32_t b = 0; b < g->blocks; b++)
 		for (uint32_t s = 0; s < g->segments; s++)
-			for (uint32_t k = 0; k < g->segment_bytes; k += 4)
-				for (uint32_t i = 0; i < 4 * FAST_BLOCK; i++, to++) {
-					uint32_t o = b * FAST_BLOCK + i / 4;
+			for (uint32_t k = 0; k < g->segment_bytes; k += group)
+				for (uint32_t i = 0; i < group * FAST_BLOCK; i++, to++) {
+					uint32_t o = b * FAST_BLOCK + i / group;
 
-					if (weight_at(y, o, s, k + i % 4, to))
+					if (weight_at(y, o, s, k + i % group, to))
 						y->start[o] -= 128 * *to;
 				}
 	for (uint32_t o = 0; l->bias != NULL && o < l->out_channels; o++)
@@ -202,7 +202,7 @@ static bool prepare_layer(struct cnn_fast *f, unsigned i)
 	if (!prepare_padded(y))
 		return false;
 	plan_walk(y);
-	if (!pack_weights(y))
+	if (!pack_weights(y, f->isa->group))
 		return false;
 	if (y->l.out_bits == 32)
 		y->wide = malloc((size_t)chw[1] * chw[2] * y->g.blocks * FAST_BLOCK *

@@ -5,8 +5,8 @@
 
 /* Sums of products of one layer. Activations are x + 128 as bytes, pixel after pixel with the
  * channels of a pixel together, padded to a multiple of four; so a row of kernel taps is one
- * stretch of bytes, a "segment". Weights lie in blocks of 16 outputs: for every four bytes of a
- * segment 16 x 4 weights. */
+ * stretch of bytes, a "segment". Weights lie in blocks of 16 outputs: for every `group` bytes of
+ * a segment 16 x group weights, with the group that the kernel wants. */
 enum {
 	FAST_BLOCK = 16, /* outputs */
 	FAST_TILE = 8,   /* pixels of one call */
@@ -16,7 +16,7 @@ struct fast_gemm {
 	uint32_t segments, segment_bytes;
 	size_t segment_step, pixel_step; /* bytes of activations */
 	uint32_t blocks;
-	const int8_t *weights;           /* (blocks, segments, segment_bytes / 4, 16, 4) */
+	const int8_t *weights;           /* (blocks, segments, segment_bytes / group, 16, group) */
 	const int32_t *start;            /* (blocks, 16): bias, and -128 * sum of weights */
 };
 
@@ -39,6 +39,7 @@ fast_finisher fast_finish_plain;
 
 struct fast_isa {
 	const char *name;
+	uint32_t group; /* 1 or 4 */
 	fast_kernel *kernel;
 	fast_finisher *finish;
 };

@@ -1,13 +1,16 @@
 #include "accel/ref/fast_kernel.h"
 
 /* Sixteen sums side by side: neighbouring weights, one activation for all of them. */
-static void block(const struct fast_gemm *g, const int8_t *w, const uint8_t *in, int32_t *acc)
+static void block(const struct fast_gemm *g, const int8_t *restrict w, const uint8_t *in,
+		  int32_t *restrict acc)
 {
 	for (uint32_t s = 0; s < g->segments; s++, in += g->segment_step)
-		for (uint32_t k = 0; k < g->segment_bytes; k += 4, w += 4 * FAST_BLOCK)
+		for (uint32_t k = 0; k < g->segment_bytes; k++, w += FAST_BLOCK) {
+			int16_t x = in[k];
+
 			for (uint32_t o = 0; o < FAST_BLOCK; o++)
-				acc[o] += in[k] * w[4 * o] + in[k + 1] * w[4 * o + 1] +
-					  in[k + 2] * w[4 * o + 2] + in[k + 3] * w[4 * o + 3];
+				acc[o] += x * (int16_t)w[o];
+		}
 }
 
 void fast_kernel_plain(const struct fast_gemm *g, const uint8_t *in, uint32_t pixels, int32_t *acc)

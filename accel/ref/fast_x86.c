@@ -144,8 +144,8 @@ static AVX2 void finish_avx2(const struct fast_finish *h, const int32_t *acc, ui
 
 const struct fast_isa *fast_isa_special(unsigned i)
 {
-	static const struct fast_isa vnni = { "avx512vnni", kernel_vnni, finish_vnni };
-	static const struct fast_isa avx2 = { "avx2", kernel_avx2, finish_avx2 };
+	static const struct fast_isa vnni = { "avx512vnni", 4, kernel_vnni, finish_vnni };
+	static const struct fast_isa avx2 = { "avx2", 4, kernel_avx2, finish_avx2 };
 	const struct fast_isa *have[3] = { NULL };
 	unsigned n = 0;
 

@@ -246,8 +246,8 @@ static void random_streaming(struct building *b)
 	for (unsigned i = 0; i < n && i < net->layers; i++) {
 		struct cnn_layer *l = &net->layer[i];
 
-		if (l->flatten || cnn_layer_sources(l) > 1 || l->from != (int)i - 1 ||
-		    (i > 0 && net->layer[i - 1].is_output))
+		if (l->flatten || l->dilation > 1 || cnn_layer_sources(l) > 1 ||
+		    l->from != (int)i - 1 || (i > 0 && net->layer[i - 1].is_output))
 			return;
 		l->streams = true;
 	}
