@@ -31,8 +31,20 @@ static void convolution_shape(const struct cnn_layer *l, const struct cnn_geomet
 	}
 }
 
-uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
-				uint64_t out_processors)
+/* Groups of four processors in the fullest quadrant. */
+static uint32_t timeslots(uint64_t map)
+{
+	uint32_t fullest = 0;
+
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++) {
+		uint32_t n = cnn_count_bits(map >> (q * CNN_PER_QUADRANT) & 0xffff);
+
+		fullest = n > fullest ? n : fullest;
+	}
+	return (fullest + 3) / 4;
+}
+
+uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, const struct cnn_place_layer *place)
 {
 	struct cnn_geometry g;
 	uint32_t hw[2];
@@ -40,7 +52,7 @@ uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
 	bool pools = l->pool != CNN_POOL_NONE && (l->pool_h > 1 || l->pool_w > 1);
 	uint64_t cycles;
 
-	cnn_geometry_of(l, out_processors, &g);
+	cnn_geometry_of(l, place->out_processors, &g);
 	cnn_layer_pooled(l, hw);
 	s = (struct cnn_cycle_shape){
 		.pooled_h = hw[0],
@@ -53,8 +65,8 @@ uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
 		.pad_w = g.pad_w,
 		.passes = g.channel_passes,
 		.operands = g.operands,
-		.kernel_word = kernel_word,
-		.timeslots = ((g.per_pass < 16 ? g.per_pass : 16) + 3) / 4,
+		.kernel_word = place->kernel_word,
+		.timeslots = timeslots(place->in_processors),
 		.combine_first = l->combine_first && g.operands > 1 && pools,
 		.pass_through = g.pass_through,
 	};
@@ -72,7 +84,13 @@ uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
 
 uint32_t cnn_cost_layer_cycles(const struct cnn_layer *l)
 {
-	return cnn_cost_placed_cycles(l, 0, cnn_geometry_out_map(l, 0));
+	uint32_t n = cnn_per_pass(l->in_channels);
+	struct cnn_place_layer place = {
+		.in_processors = n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1,
+		.out_processors = cnn_geometry_out_map(l, 0),
+	};
+
+	return cnn_cost_placed_cycles(l, &place);
 }
 
 uint32_t cnn_cost_cycles(const struct cnn_net *net)

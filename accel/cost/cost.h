@@ -8,10 +8,11 @@ uint32_t cnn_cost_layer_cycles(const struct cnn_layer *l);
 uint32_t cnn_cost_cycles(const struct cnn_net *net); /* start-up included */
 
 /* The same at a place: padded layers with several input passes that combine before they pool
- * depend on the kernel word; output maps that do not start at a multiple of 4 have unused
- * slots. The functions above assume kernel word 0 and aligned maps. */
-uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, unsigned kernel_word,
-				uint64_t out_processors);
+ * depend on the kernel word, output maps that do not start at a multiple of 4 have unused slots,
+ * pass-through layers take time by the fullest quadrant. The functions above assume kernel word
+ * 0 and maps from processor 0 on. */
+struct cnn_place_layer;
+uint32_t cnn_cost_placed_cycles(const struct cnn_layer *l, const struct cnn_place_layer *place);
 
 /* Multiply-accumulates of one layer and of one run. */
 uint64_t cnn_cost_layer_macs(const struct cnn_layer *l);

@@ -376,7 +376,7 @@ static bool check_latency(const struct kat *k, uint64_t *compared, char *why)
 	for (unsigned i = 0; i < k->net.layers; i++) {
 		const struct cnn_place_layer *p = &k->place.layer[i];
 		const struct cnn_layer *l = &k->net.layer[i];
-		uint64_t cycles = cnn_cost_placed_cycles(l, p->kernel_word, p->out_processors);
+		uint64_t cycles = cnn_cost_placed_cycles(l, p);
 
 		total += cycles;
 		*compared += 2;

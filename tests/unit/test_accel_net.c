@@ -139,6 +139,19 @@ START_TEST(kernels_and_pooling_have_limits)
 }
 END_TEST
 
+START_TEST(streaming_has_limits)
+{
+	REFUSED(l[0].streams = true, "layer 0", "FIFO");
+	REFUSED((n.fifo = true, l[0].streams = l[1].streams = true, l[0].is_output = true),
+		"layer 1", "is an output");
+	REFUSED((n.fifo = true, l[1].streams = true), "layer 1", "the layer before it does not");
+	REFUSED((n.fifo = true, n.channels = 17), "network", "FIFO");
+	REFUSED((n.fifo = true, l[1].from = -1, l[1].in_channels = 4), "layer 1", "FIFO");
+	REFUSED((n.fifo = true, l[0].streams = l[1].streams = l[2].streams = true), "layer 2",
+		"unflattened");
+}
+END_TEST
+
 START_TEST(weights_stay_within_their_width)
 {
 	int8_t w[10 * 200];
@@ -209,6 +222,7 @@ int main(void)
 	tcase_add_test(t, network_fields_have_limits);
 	tcase_add_test(t, layer_fields_have_limits);
 	tcase_add_test(t, kernels_and_pooling_have_limits);
+	tcase_add_test(t, streaming_has_limits);
 	tcase_add_test(t, weights_stay_within_their_width);
 	tcase_add_test(t, a_place_that_cannot_be_is_refused);
 	suite_add_tcase(s, t);
