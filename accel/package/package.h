@@ -5,8 +5,8 @@
 #include "tasks/task.h"
 #include <stdio.h>
 
-/* An approximation or network package (*.hvm): "HVM1", u32 length, 32 bytes SHA-256 of what follows,
- * then a Package message of proto/model.proto. */
+/* An approximation or network package (*.hvm): "HVM1", u32 length, 32 bytes SHA-256 of what
+ * follows, then a Package message of proto/model.proto. */
 enum {
 	PACKAGE_MAX_BYTES = 1 << 20, /* of an approximation */
 	PACKAGE_NETWORK_MAX_BYTES = 8 << 20, /* of a network: weights take a byte each */
