@@ -237,19 +237,18 @@ static void on_deadline(struct timer_node *n, uint64_t now_ns)
 static void run_here(struct dispatch *d, struct job *j)
 {
 	struct job_part *p = &j->part[0];
-	uint64_t begin_ns = d->now_ns;
+	uint64_t begin_ns = d->now_ns, end_ns;
 
 	j->n_parts = 1;
 	*p = (struct job_part){
 		.certified = hv_metric_exact(j->task->metric),
 		.energy_uj_per_record = SCHED_CPU_CORE_WATT * cpu_record_us(d->cpu, j->task_index),
-		.quota = j->spec.records,
 		.records = j->spec.records,
 	};
-	p->quota = 0;
 	j->todo.n = 0;
 	job_start(d->with.store, j);
-	cpu_run_here(d->cpu, j->task_index, j->in->data, j->out->data, j->spec.records, &d->now_ns);
+	cpu_run_here(d->cpu, j->task_index, j->in->data, j->out->data, j->spec.records, &end_ns);
+	dispatch_clock(d, end_ns);
 	job_stamp(j, begin_ns, d->now_ns, 0, d->now_ns - begin_ns);
 	j->at.cpu_ns = d->now_ns - begin_ns;
 	j->records_done = j->spec.records;
