@@ -34,6 +34,8 @@ libhvaccel_la_SOURCES = \
 	accel/ref/fast_x86.c \
 	accel/image/image.h accel/image/geometry.h accel/image/geometry.c \
 	accel/image/build.c accel/image/pack.c accel/image/place.c accel/image/sequence.c accel/image/stream.c \
+	accel/image/footprint.h accel/image/footprint.c accel/image/certify.h accel/image/certify.c \
+	accel/image/delta.h accel/image/delta.c \
 	accel/emu/emu.h accel/emu/state.h accel/emu/layer.h accel/emu/emu.c \
 	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c accel/emu/dot.h accel/emu/dot.c \
 	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \

@@ -1,7 +1,7 @@
 # tests of accel
 
 # net, ref, image, emu, cost, kat, slotimg
-accel_net_tests = tests/prop/test_accel tests/prop/test_slotimg tests/unit/test_accel_num \
+accel_net_tests = tests/prop/test_accel tests/prop/test_residents tests/prop/test_slotimg tests/unit/test_accel_num \
 	tests/unit/test_accel_kat tests/unit/test_accel_emu tests/unit/test_accel_net
 if HAVE_CHECK
 check_PROGRAMS += $(accel_net_tests)
@@ -11,6 +11,10 @@ tests_prop_test_accel_SOURCES = tests/prop/test_accel.c tests/lib/accel_nets.c \
 	tests/lib/accel_nets.h
 tests_prop_test_accel_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_accel_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+tests_prop_test_residents_SOURCES = tests/prop/test_residents.c tests/lib/accel_nets.c \
+	tests/lib/accel_nets.h
+tests_prop_test_residents_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_residents_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
 tests_unit_test_accel_num_SOURCES = tests/unit/test_accel_num.c
 tests_unit_test_accel_num_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_accel_num_LDADD = $(CHECK_LIBS) -lm

@@ -80,6 +80,8 @@ struct cnn_bus {
 void cnn_image_init(const struct cnn_image *image, const struct cnn_bus *bus);
 void cnn_image_load(const struct cnn_image *image, const struct cnn_bus *bus);
 void cnn_image_configure(const struct cnn_image *image, const struct cnn_bus *bus);
+/* The part of it that is no layer register: FIFO control and frame size; nothing without FIFO. */
+void cnn_image_fifo(const struct cnn_image *image, const struct cnn_bus *bus);
 void cnn_image_start(const struct cnn_image *image, const struct cnn_bus *bus);
 /* With a FIFO this belongs behind the start, else before it. */
 void cnn_input_write(const struct cnn_net *net, const struct cnn_place *place,

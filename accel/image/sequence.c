@@ -55,6 +55,11 @@ void cnn_image_configure(const struct cnn_image *image, const struct cnn_bus *bu
 
 		bus->write32(bus->ctx, cnn_reg_addr(r->quadrant, r->reg, r->layer), r->value);
 	}
+	cnn_image_fifo(image, bus);
+}
+
+void cnn_image_fifo(const struct cnn_image *image, const struct cnn_bus *bus)
+{
 	if (image->fifo_ctrl == 0)
 		return;
 	write_all(image, bus, CNN_IFRM, image->frame);
