@@ -5,6 +5,7 @@ enum {
 	WINDOW_MAX = 32768,
 	BACKOFF_MAX = 4, /* the timeout grows to 2^4 times itself */
 	CLEAN_SEGS = 8, /* segments acknowledged without a loss before they grow */
+	PEER_FRAMES = ARQ_FLIGHT_SEGS + 1, /* its flight, and the one that answers */
 	ACK_WIRE = 20, /* bytes of a frame without payload, some noise included */
 	SYN_BACKOFF_MAX = 3,
 	LINE_BPS_MIN = 1200, /* keeps every time below 2^32 us */
@@ -102,15 +103,27 @@ void arq_reset(struct arq *a)
 
 /* -- send side ------------------------------------------------------------------------- */
 
-/* What is in flight and its answer behind the peer's present frame, both over the line. */
+/* What is in flight and its answer, both over the line. What carries the line may take a whole
+ * flight of the peer's frames at once: the answer is behind all of them. */
 static void timer_start(struct arq *a, uint64_t now_us)
 {
 	uint32_t flight = wire_bytes(dist(a->una, a->nxt), a->seg);
-	uint32_t answer = 2 * (uint32_t)(a->peer_len + ACK_WIRE) + a->seg;
+	uint32_t answer = PEER_FRAMES * (uint32_t)(a->peer_len + ACK_WIRE) + a->seg;
 	uint32_t shift = a->backoff < BACKOFF_MAX ? a->backoff : BACKOFF_MAX;
 
 	a->rto_us = (uint32_t)line_us(a, 2 * flight + answer) + a->slack_us;
 	a->resend_at_us = now_us + ((uint64_t)a->rto_us << shift);
+	a->rto_peer_len = a->peer_len;
+}
+
+/* The peer's frames are longer than the running timer knew. At most once for every length, so
+ * that no peer can put the timeout off for ever. */
+static void timer_stretch(struct arq *a)
+{
+	if (a->resend_at_us == 0 || a->peer_len <= a->rto_peer_len)
+		return;
+	a->resend_at_us += line_us(a, PEER_FRAMES * (uint32_t)(a->peer_len - a->rto_peer_len));
+	a->rto_peer_len = a->peer_len;
 }
 
 /* Smaller frames survive a worse line. */
@@ -381,6 +394,7 @@ static void take_data(struct arq *a, const struct frame *f, uint64_t now_us)
 	if (f->len == 0)
 		return;
 	a->peer_len = f->len;
+	timer_stretch(a);
 	if (known > WINDOW_MAX) { /* seq lies beyond rcv */
 		a->nak_due = true;
 		return;

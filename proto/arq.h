@@ -48,6 +48,7 @@ struct arq {
 	uint64_t resend_at_us;  /* 0: nothing to resend, no window to probe */
 	uint64_t nak_after_us;  /* NAKs before this speak of what was sent again already */
 	uint32_t rto_us, slack_us, backoff, unanswered;
+	uint16_t rto_peer_len; /* frame length of the peer that resend_at_us allows for */
 	uint64_t eager_until_us; /* an answer before this shows the last timeout needless */
 	bool probing;           /* resend_at_us waits for a window */
 	/* receive stream: [rd, rcv) is received and not yet read */

@@ -164,15 +164,29 @@ static void wire_byte(struct arq_world *w, struct arq_wire *x, uint8_t byte)
 		wire_put(w, x, byte);
 }
 
+/* What carries the bytes takes the side's frames: one when the last has left, or more. */
+static void wire_fill(struct arq_world *w, int who)
+{
+	struct arq_wire *x = &w->wire[who];
+	size_t n = 1;
+
+	if (x->at == x->used || (x->ahead > 0 && x->at >= FRAME_MAX_WIRE)) {
+		memmove(x->out, x->out + x->at, x->used - x->at);
+		x->used -= x->at;
+		x->at = 0;
+	}
+	while (n > 0 && (x->used == 0 || x->used < x->ahead)) {
+		n = arq_output(&w->side[who].a, x->out + x->used, w->now_us);
+		x->used += n;
+	}
+}
+
 /* One byte leaves side `who`. */
 static bool wire_send(struct arq_world *w, int who)
 {
 	struct arq_wire *x = &w->wire[who];
 
-	if (x->at == x->used) {
-		x->at = 0;
-		x->used = arq_output(&w->side[who].a, x->out, w->now_us);
-	}
+	wire_fill(w, who);
 	if (x->at == x->used)
 		return false;
 	wire_byte(w, x, x->out[x->at++]);

@@ -12,11 +12,12 @@ struct arq_faults {
 	double hold; /* probability per byte that a whole frame-sized burst is lost */
 };
 
-enum { WORLD_BUF = 32768, WORLD_DELAY = 65536 };
+enum { WORLD_BUF = 32768, WORLD_DELAY = 65536, WORLD_AHEAD = 16 * FRAME_MAX_WIRE };
 
 struct arq_wire {
-	uint8_t out[FRAME_MAX_WIRE]; /* frame being sent */
+	uint8_t out[WORLD_AHEAD + FRAME_MAX_WIRE]; /* frames being sent */
 	size_t used, at;
+	size_t ahead; /* the side gives frames away until so many bytes wait; 0: one at a time */
 	uint32_t burst; /* bytes still to be lost */
 	uint8_t held[WORLD_DELAY]; /* bytes under way, ring */
 	uint64_t due_us[WORLD_DELAY];

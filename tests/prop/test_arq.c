@@ -48,6 +48,21 @@ START_TEST(clean_line_carries_messages_at_nine_tenths_of_its_rate_both_ways_at_o
 }
 END_TEST
 
+/* A socket or a USB bridge takes frames well before the line sends them, so answers are late. */
+START_TEST(frames_that_wait_in_front_of_a_clean_line_are_not_resent)
+{
+	world_init(&w, 3, 1000000, 16384);
+	w.msg_max = 4096;
+	w.wire[_i].ahead = WORLD_AHEAD;
+	world_connect(&w);
+	world_run(&w, UINT32_MAX, 2000000);
+	ck_assert_msg(w.error[0] == '\0', "%s", w.error);
+	ck_assert_uint_gt(w.side[0].got_bytes, 150000);
+	ck_assert_uint_gt(w.side[1].got_bytes, 150000);
+	ck_assert_uint_eq(w.side[0].a.n.resent + w.side[1].a.n.resent, 0);
+}
+END_TEST
+
 START_TEST(bad_line_still_makes_progress)
 {
 	/* clang-format off */
@@ -189,6 +204,7 @@ static Suite *arq_suite(void)
 	tcase_set_timeout(tc, 600);
 	tcase_add_loop_test(
 		tc, clean_line_carries_messages_at_nine_tenths_of_its_rate_both_ways_at_once, 0, 3);
+	tcase_add_loop_test(tc, frames_that_wait_in_front_of_a_clean_line_are_not_resent, 0, 2);
 	tcase_add_loop_test(tc, bad_line_still_makes_progress, 0, 8);
 	tcase_add_loop_test(tc, every_message_arrives_once_and_in_order_whatever_the_line_does, 0,
 			    4);
