@@ -259,7 +259,7 @@ static void explain_choice(const struct dispatch *d, struct job *j,
 			   const struct dispatch_decision *dec)
 {
 	const struct sched_candidate *first = &dec->c[dec->verdict.first];
-	const char *why = sched_why_text(dec->verdict.why, first->place == SCHED_CPU_PLACE);
+	const char *why = sched_why_text(&dec->job, dec->c, dec->n, &dec->verdict);
 	char place[2 * NAME_CAP + 16];
 
 	j->why = why;

@@ -85,12 +85,40 @@ char *sched_why_not_text(const struct sched_job *j, const struct sched_candidate
 	return to;
 }
 
-const char *sched_why_text(enum sched_why why, bool on_cpu)
+/* Why no board is eligible, when all of them say the same. */
+static const char *cpu_alone_text(const struct sched_job *j, const struct sched_candidate *c,
+				  size_t n)
 {
-	switch (why) {
+	enum sched_why_not same = SCHED_GOT_SHARE;
+
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].place == SCHED_CPU_PLACE)
+			continue;
+		if (same != SCHED_GOT_SHARE && same != c[i].why_not)
+			return "the CPU is the only eligible place";
+		same = c[i].why_not;
+	}
+	switch (same) {
+	case SCHED_GOT_SHARE: return "the CPU: no board with a model of the task is attached";
+	case SCHED_NOT_BOARD: return "the CPU: the job asks for it";
+	case SCHED_NOT_READY: return "the CPU: no board is ready";
+	case SCHED_OVER_BUDGET:
+		return j->budget == 0 ? "the CPU: the job asks for the exact answer"
+				      : "the CPU: no model on a board meets the error budget";
+	case SCHED_OUT_OF_DOMAIN: return "the CPU: the records are outside every model's domain";
+	case SCHED_OVER_DEADLINE: return "the CPU: no board can do it in time";
+	default: return "the CPU is the only eligible place";
+	}
+}
+
+const char *sched_why_text(const struct sched_job *j, const struct sched_candidate *c, size_t n,
+			   const struct sched_verdict *v)
+{
+	bool on_cpu = v->first < n && c[v->first].place == SCHED_CPU_PLACE;
+
+	switch (v->why) {
 	case SCHED_ONLY_PLACE:
-		return on_cpu ? "the CPU is the only eligible place"
-			      : "this board is the only eligible place";
+		return on_cpu ? cpu_alone_text(j, c, n) : "this board is the only eligible place";
 	case SCHED_SOONEST: return on_cpu ? "the CPU finishes first" : "this board finishes first";
 	case SCHED_SPLIT: return "split so that all places finish together";
 	case SCHED_LEAST_ENERGY:

@@ -105,7 +105,9 @@ double sched_finish_us(const struct sched_candidate *c, uint32_t n);
 char *sched_why_not_text(const struct sched_job *j, const struct sched_candidate *c, char *to,
 			 size_t cap);
 /* Text of the verdict; with a static text for the common ones. */
-const char *sched_why_text(enum sched_why why, bool on_cpu);
+/* Why the verdict is what it is; static text. */
+const char *sched_why_text(const struct sched_job *j, const struct sched_candidate *c, size_t n,
+			   const struct sched_verdict *v);
 char *sched_refusal_text(const struct sched_job *j, const struct sched_candidate *c, size_t n,
 			 const struct sched_verdict *v, const char *best_name, char *to,
 			 size_t cap);

@@ -81,7 +81,6 @@ void telemetry_result(const struct store *s, const struct job *j, struct telemet
 bool telemetry_dry_run(const struct store *s, const struct dispatch_decision *dec,
 		       const struct harvest_task *t, struct telemetry_result *r, struct hv_arena *a)
 {
-	bool on_cpu = dec->c[dec->verdict.first].place == SCHED_CPU_PLACE;
 	char *why = hv_arena_alloc(a, TEXT_CAP);
 
 	if (why == NULL)
@@ -89,7 +88,7 @@ bool telemetry_dry_run(const struct store *s, const struct dispatch_decision *de
 	begin(r, t, dec->job.records);
 	hv__times__init(&r->times);
 	snprintf(why, TEXT_CAP, "dry run: %s; predicted to take %.0f us",
-		 sched_why_text(dec->verdict.why, on_cpu), dec->verdict.finish_us);
+		 sched_why_text(&dec->job, dec->c, dec->n, &dec->verdict), dec->verdict.finish_us);
 	r->msg.ok = true;
 	r->msg.state = "dry-run";
 	r->msg.why = why;

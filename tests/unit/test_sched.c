@@ -179,7 +179,7 @@ START_TEST(every_loser_has_a_sentence_and_every_refusal_names_the_best)
 		ck_assert_msg((c[i].share > 0) == (text[0] == '\0'), "%s: candidate %zu: '%s'",
 			      story[_i].name, i, text);
 	}
-	ck_assert_str_ne(sched_why_text(v.why, true), "?");
+	ck_assert_str_ne(sched_why_text(&j, c, n, &v), "?");
 	if (v.ok)
 		return;
 	ck_assert_uint_lt(v.first, n);
@@ -225,6 +225,57 @@ START_TEST(a_refusal_without_boards_says_so)
 }
 END_TEST
 
+/* A row a reason why boards are out of the question, and the word of the sentence. */
+static const struct {
+	bool board, ready, in_domain;
+	enum sched_where where;
+	double budget, deadline_us;
+	const char *word;
+} alone[] = {
+	{ false, false, false, SCHED_ANYWHERE, -1, 0, "attached" },
+	{ true, true, true, SCHED_CPU_ONLY, -1, 0, "asks for it" },
+	{ true, false, true, SCHED_ANYWHERE, -1, 0, "ready" },
+	{ true, true, true, SCHED_ANYWHERE, 0, 0, "exact" },
+	{ true, true, true, SCHED_ANYWHERE, 90, 0, "budget" },
+	{ true, true, false, SCHED_ANYWHERE, -1, 0, "domain" },
+	{ true, true, true, SCHED_ANYWHERE, -1, 10, "in time" },
+};
+
+START_TEST(the_cpu_alone_has_a_reason_that_names_what_boards_lack)
+{
+	struct sched_candidate c[2] = {
+		{ .place = SCHED_CPU_PLACE,
+		  .ready = true,
+		  .in_domain = true,
+		  .named = true,
+		  .certified = hv_metric_exact(HARVEST_SNR_DB) },
+		{ .place = 0,
+		  .ready = alone[_i].ready,
+		  .in_domain = alone[_i].in_domain,
+		  .named = true,
+		  .not_ready = "it rests",
+		  .certified = 50,
+		  .link_us_per_record = 1000,
+		  .batch_records = 1 },
+	};
+	struct sched_job j = { .records = 1,
+			       .where = alone[_i].where,
+			       .metric = HARVEST_SNR_DB,
+			       .has_budget = alone[_i].budget >= 0,
+			       .budget = alone[_i].budget,
+			       .has_deadline = alone[_i].deadline_us > 0,
+			       .deadline_us = alone[_i].deadline_us };
+	size_t n = alone[_i].board ? 2 : 1;
+	struct sched_verdict v;
+	const char *text;
+
+	sched_route(&j, c, n, &v);
+	ck_assert(v.ok);
+	text = sched_why_text(&j, c, n, &v);
+	ck_assert_msg(strstr(text, alone[_i].word) != NULL, "row %d: %s", _i, text);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sched");
@@ -238,6 +289,8 @@ int main(void)
 	tcase_add_test(tc, whole_runs_are_priced_as_whole_runs);
 	tcase_add_test(tc, policies_are_found_by_their_own_names);
 	tcase_add_test(tc, a_refusal_without_boards_says_so);
+	tcase_add_loop_test(tc, the_cpu_alone_has_a_reason_that_names_what_boards_lack, 0,
+			    sizeof(alone) / sizeof(alone[0]));
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
