@@ -17,13 +17,22 @@ libhvpackage_la_SOURCES = \
 	accel/bound/statistical.c
 libhvpackage_la_LIBADD = libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
 
+# networks from outside
+noinst_LTLIBRARIES += libhvimport.la
+libhvimport_la_SOURCES = \
+	accel/import/import.h accel/import/reader.h accel/import/npy.c accel/import/npy.h \
+	accel/import/yaml.c accel/import/keys.c accel/import/layers.c accel/import/weights.c \
+	accel/import/place.c accel/import/files.c accel/import/package.c
+libhvimport_la_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS)
+libhvimport_la_LIBADD = libhvpackage.la libhvaccel.la libhvutil.la $(YAML_LIBS) -lm
+
 bin_PROGRAMS += harvest-model
 harvest_model_SOURCES = \
 	accel/cli/main.c accel/cli/cli.h accel/cli/open.c accel/cli/open.h \
-	accel/cli/npy.c accel/cli/npy.h accel/cli/build.c accel/cli/run.c accel/cli/cost.c accel/cli/place.c \
+	accel/cli/build.c accel/cli/import.c accel/cli/run.c accel/cli/cost.c accel/cli/place.c \
 	accel/cli/bound.c accel/cli/dump.c \
 	accel/cli/check.c accel/cli/check_package.c accel/cli/emulate.c
-harvest_model_LDADD = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
+harvest_model_LDADD = libhvimport.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
 
 # the network library: description, reference, compiler, emulator, cost
 noinst_LTLIBRARIES += libhvaccel.la

@@ -223,8 +223,11 @@ void primary_net_start(const struct primary_net *p, struct cnn_emu *emu, uint64_
 	hv_rng_seed(&rng, p->seed ^ (n + 1) * UINT64_C(0x9e3779b97f4a7c15));
 	for (size_t i = 0; i < input_size(p); i++)
 		p->input[i] = (int8_t)((int)hv_rng_below(&rng, 256) - 128);
+	if (p->net.fifo) /* the input is awaited */
+		cnn_image_start(&p->image, &b);
 	cnn_input_write(&p->net, &p->place, p->input, &b);
-	cnn_image_start(&p->image, &b);
+	if (!p->net.fifo)
+		cnn_image_start(&p->image, &b);
 }
 
 static uint64_t fnv(uint64_t h, int32_t v)

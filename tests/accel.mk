@@ -76,7 +76,7 @@ EXTRA_DIST += tests/fuzz/corpus/package tests/fuzz/corpus/model_npy
 CLEANFILES += fuzz_package.crash fuzz_model_npy.crash
 tests_fuzz_fuzz_package_SOURCES = tests/fuzz/fuzz_package.c
 tests_fuzz_fuzz_package_LDADD = libhvfuzz.la $(package_libs)
-tests_fuzz_fuzz_model_npy_SOURCES = tests/fuzz/fuzz_model_npy.c accel/cli/npy.c accel/cli/npy.h
+tests_fuzz_fuzz_model_npy_SOURCES = tests/fuzz/fuzz_model_npy.c accel/import/npy.c accel/import/npy.h
 tests_fuzz_fuzz_model_npy_LDADD = libhvfuzz.la libhvutil.la
 
 dist_check_SCRIPTS += tests/unit/harvest_model.sh

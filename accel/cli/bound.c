@@ -74,6 +74,13 @@ int cli_bound(const struct cli *c)
 
 	if (r != CLI_DONE)
 		return r;
+	if (p->kind == PACKAGE_NETWORK) {
+		r = cli_fail(c, HV_E_INVAL,
+			     "%s: a network approximates nothing: it has no error to bound",
+			     c->argv[0]);
+		package_free(p);
+		return r;
+	}
 	now = worked_out(p);
 	if (cli_has(c, CLI_JSON))
 		print_json(p, now);

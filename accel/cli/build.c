@@ -1,5 +1,5 @@
 #include "accel/build/build.h"
-#include "accel/cli/npy.h"
+#include "accel/import/npy.h"
 #include "accel/cli/open.h"
 #include "tasks/catalog.h"
 #include "tasks/metric.h"
@@ -39,6 +39,32 @@ static void say(const struct cli *c, const struct package *p, size_t bytes)
 	       "bytes\n",
 	       c->opt[CLI_OUT], p->name, p->task, k->certified, cli_unit(k->metric),
 	       (unsigned long long)k->samples, k->max_abs, bytes);
+}
+
+static void say_network(const struct cli *c, const struct package *p, size_t bytes)
+{
+	char hex[65];
+
+	cli_hex(p->hash, hex);
+	if (cli_has(c, CLI_JSON)) {
+		struct hv_json j = hv_json_begin(stdout);
+
+		hv_json_object(&j, NULL);
+		hv_json_str(&j, "package", c->opt[CLI_OUT]);
+		hv_json_str(&j, "name", p->name);
+		hv_json_str(&j, "kind", "network");
+		hv_json_u64(&j, "layers", p->net.layers);
+		hv_json_str(&j, "hash", hex);
+		hv_json_u64(&j, "file_bytes", bytes);
+		hv_json_u64(&j, "record_cycles", p->record_cycles);
+		hv_json_u64(&j, "known_answers", p->n_kats);
+		hv_json_end_object(&j);
+		hv_json_finish(&j);
+		return;
+	}
+	printf("%s: network %s of %u layers, %u cycles a run (modelled), %u known answers, %zu "
+	       "bytes\n",
+	       c->opt[CLI_OUT], p->name, p->net.layers, p->record_cycles, p->n_kats, bytes);
 }
 
 static int from_matrix(const struct cli *c, unsigned level, uint64_t samples, struct package **p)
@@ -90,30 +116,58 @@ static int from_task(const struct cli *c, unsigned level, uint64_t samples, stru
 	return r < 0 ? cli_fail(c, r, "%s", why) : CLI_DONE;
 }
 
+/* What to build from, and that the options fit it. An exit code. */
+static int check_options(const struct cli *c)
+{
+	int from = cli_has(c, CLI_MATRIX) + cli_has(c, CLI_TASK) + cli_has(c, CLI_YAML) +
+		   cli_has(c, CLI_KAT);
+
+	if (from != 1)
+		return cli_fail(c, HV_E_INVAL,
+				"give one of --matrix FILE.npy, --task NAME, --yaml FILE and "
+				"--kat FILE: what to build from");
+	if (cli_has(c, CLI_YAML) != cli_has(c, CLI_WEIGHTS))
+		return cli_fail(c, HV_E_INVAL,
+				"--yaml FILE and --weights DIR go together: layers and arrays");
+	if (cli_has(c, CLI_TASK) && cli_has(c, CLI_NAME))
+		return cli_fail(c, HV_E_INVAL,
+				"--name NAME does not go with --task: a task's "
+				"package has its own name");
+	if ((cli_has(c, CLI_MATRIX) || cli_has(c, CLI_YAML)) && !cli_has(c, CLI_NAME))
+		return cli_fail(c, HV_E_INVAL,
+				"--name NAME is missing: what the package is called");
+	if ((cli_has(c, CLI_YAML) || cli_has(c, CLI_KAT)) &&
+	    (cli_has(c, CLI_LEVEL) || cli_has(c, CLI_SAMPLES)))
+		return cli_fail(c, HV_E_INVAL,
+				"--level and --samples are for approximations, not for a network");
+	if (!cli_has(c, CLI_YAML) && (cli_has(c, CLI_AVG_ROUND) || cli_has(c, CLI_FIFO)))
+		return cli_fail(c, HV_E_INVAL, "--avg-pool-rounding and --fifo go with --yaml");
+	if (!cli_has(c, CLI_OUT))
+		return cli_fail(c, HV_E_INVAL, "-o FILE.hvm is missing: where the package goes");
+	return CLI_DONE;
+}
+
 int cli_build(const struct cli *c)
 {
 	struct package *p = NULL;
 	hv_autofree uint8_t *bytes = NULL;
 	uint64_t level, samples;
 	size_t len;
-	int r;
+	int r = check_options(c);
 
-	if (cli_has(c, CLI_MATRIX) == cli_has(c, CLI_TASK))
-		return cli_fail(c, HV_E_INVAL,
-				"give either --matrix FILE.npy or --task NAME: what to build from");
-	if (cli_has(c, CLI_MATRIX) != cli_has(c, CLI_NAME))
-		return cli_fail(
-			c, HV_E_INVAL,
-			"--name NAME goes with --matrix; a task's package has its own name");
-	if (!cli_has(c, CLI_OUT))
-		return cli_fail(c, HV_E_INVAL, "-o FILE.hvm is missing: where the package goes");
+	if (r != CLI_DONE)
+		return r;
 	if (!cli_number(c, CLI_LEVEL, 1, 4, LEVEL, &level) ||
 	    !cli_number(c, CLI_SAMPLES, SAMPLES_MIN, SAMPLES_MAX, SAMPLES, &samples))
 		return CLI_USAGE;
-	r = cli_has(c, CLI_TASK) ? from_task(c, (unsigned)level, samples, &p)
-				 : from_matrix(c, (unsigned)level, samples, &p);
-	if (r != CLI_DONE)
+	r = cli_has(c, CLI_YAML)   ? cli_build_yaml(c, &p)
+	    : cli_has(c, CLI_KAT)  ? cli_build_kat(c, &p)
+	    : cli_has(c, CLI_TASK) ? from_task(c, (unsigned)level, samples, &p)
+				   : from_matrix(c, (unsigned)level, samples, &p);
+	if (r != CLI_DONE) {
+		package_free(p);
 		return r;
+	}
 	r = package_encode(p, &bytes, &len);
 	if (r == HV_OK)
 		r = hv_file_write(c->opt[CLI_OUT], bytes, len);
@@ -121,7 +175,7 @@ int cli_build(const struct cli *c)
 		r = cli_fail(c, r == HV_E_NOENT ? HV_E_IO : r, "%s cannot be written: %s",
 			     c->opt[CLI_OUT], hv_err_text(r));
 	else
-		say(c, p, len);
+		(p->kind == PACKAGE_NETWORK ? say_network : say)(c, p, len);
 	package_free(p);
 	return r;
 }

@@ -19,6 +19,11 @@ enum cli_opt {
 	CLI_LINK_BPS, /* --link-bps N */
 	CLI_BESIDE, /* --beside PACKAGE */
 	CLI_DUMP, /* --dump */
+	CLI_YAML, /* --yaml FILE */
+	CLI_WEIGHTS, /* --weights DIR */
+	CLI_KAT, /* --kat FILE */
+	CLI_AVG_ROUND, /* --avg-pool-rounding */
+	CLI_FIFO, /* --fifo */
 	CLI_OPTS,
 };
 

@@ -41,6 +41,45 @@ static uint64_t input_words(const struct cnn_steps *s)
 	return (uint64_t)cnn_steps_positions(s) * passes * ((per_pass + 3) / 4);
 }
 
+static void count_write32(void *ctx, uint32_t addr, uint32_t value)
+{
+	(void)addr, (void)value;
+	((struct cost *)ctx)->input_writes++;
+}
+
+static void count_write8(void *ctx, uint32_t addr, uint8_t value)
+{
+	count_write32(ctx, addr, value);
+}
+
+static uint32_t count_read32(void *ctx, uint32_t addr)
+{
+	(void)addr;
+	((struct cost *)ctx)->output_reads++;
+	return 0;
+}
+
+/* Accesses that bring one input tensor in and the output tensors out, counted. */
+static int count_tensors(const struct package *p, const struct cnn_place *place, struct cost *k)
+{
+	struct cnn_bus bus = { k, count_write32, count_write8, count_read32 };
+
+	cnn_input_write(&p->net, place, (const int8_t *)p->kat[0].in, &bus);
+	for (unsigned i = 0; i < p->net.layers; i++) {
+		hv_autofree int32_t *out = NULL;
+		uint32_t chw[3];
+
+		if (!p->net.layer[i].is_output)
+			continue;
+		cnn_layer_out_shape(&p->net.layer[i], chw);
+		out = malloc(sizeof(*out) * chw[0] * chw[1] * chw[2]);
+		if (out == NULL)
+			return HV_E_NOMEM;
+		cnn_output_read(&p->net, place, i, out, &bus);
+	}
+	return HV_OK;
+}
+
 /* Bus writes of loading, counted on a compiled image in an empty accelerator. */
 static int count_image(const struct package *p, struct cost *k, char *why, size_t cap)
 {
@@ -64,7 +103,7 @@ static int count_image(const struct package *p, struct cost *k, char *why, size_
 	for (size_t i = 0; i < image.n_biases; i++)
 		k->load_writes += image.biases[i].count;
 	cnn_image_free(&image);
-	return HV_OK;
+	return p->kind == PACKAGE_NETWORK ? count_tensors(p, place, k) : HV_OK;
 }
 
 static int work_out(const struct package *p, struct cost *k, char *why, size_t cap)
@@ -73,10 +112,12 @@ static int work_out(const struct package *p, struct cost *k, char *why, size_t c
 
 	k->fixed_cycles = p->fixed_cycles;
 	k->record_cycles = p->record_cycles;
-	k->input_writes = input_words(s);
-	k->output_reads = (uint64_t)s->rows * cnn_steps_positions(s) * s->sets;
-	k->in_bytes = cnn_steps_in_bytes(s);
-	k->out_bytes = cnn_steps_out_bytes(s);
+	if (p->kind == PACKAGE_APPROXIMATION) {
+		k->input_writes = input_words(s);
+		k->output_reads = (uint64_t)s->rows * cnn_steps_positions(s) * s->sets;
+	}
+	k->in_bytes = package_in_bytes(p);
+	k->out_bytes = package_out_bytes(p);
 	k->macs = cnn_cost_macs(&p->net);
 	k->energy_uj = p->record_energy_uj;
 	return count_image(p, k, why, cap);

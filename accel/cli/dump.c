@@ -5,7 +5,25 @@
 
 static const char *op_text(enum cnn_op op)
 {
-	return op == CNN_OP_LINEAR ? "linear" : "?";
+	static const char *const text[] = { [CNN_OP_LINEAR] = "linear",
+					    [CNN_OP_CONV1D] = "conv1d",
+					    [CNN_OP_CONV2D] = "conv2d",
+					    [CNN_OP_CONVT2D] = "convtranspose2d",
+					    [CNN_OP_PASS] = "passthrough" };
+
+	return text[op];
+}
+
+static const char *pool_text(enum cnn_pool pool)
+{
+	return pool == CNN_POOL_MAX ? "max" : pool == CNN_POOL_AVG ? "avg" : "none";
+}
+
+static const char *eltwise_text(enum cnn_eltwise e)
+{
+	static const char *const text[] = { "sub", "add", "or", "xor" };
+
+	return text[e];
 }
 
 static const char *act_text(enum cnn_act act)
@@ -23,12 +41,34 @@ static const char *finish_text(const struct cnn_steps *s)
 	return s->finish == CNN_OUT_DFT ? "dft" : "rows";
 }
 
+static void json_shape(struct hv_json *j, const struct cnn_layer *l)
+{
+	hv_json_u64(j, "height", l->height);
+	hv_json_u64(j, "width", l->width);
+	hv_json_u64(j, "kernel_h", cnn_layer_kernel_h(l));
+	hv_json_u64(j, "kernel_w", cnn_layer_kernel_w(l));
+	hv_json_u64(j, "pad_h", l->pad_h);
+	hv_json_u64(j, "pad_w", l->pad_w);
+	hv_json_u64(j, "dilation", cnn_layer_dilation(l));
+	hv_json_str(j, "pool", pool_text(l->pool));
+	hv_json_u64(j, "pool_h", l->pool_h > 1 ? l->pool_h : 1);
+	hv_json_u64(j, "pool_w", l->pool_w > 1 ? l->pool_w : 1);
+	hv_json_u64(j, "pool_stride", cnn_layer_stride(l));
+	hv_json_u64(j, "operands", cnn_layer_operands(l));
+	hv_json_str(j, "eltwise", l->operands > 1 ? eltwise_text(l->eltwise) : "none");
+	hv_json_bool(j, "pool_first", !l->combine_first);
+	hv_json_bool(j, "streams", l->streams);
+}
+
 static void json_net(struct hv_json *j, const struct cnn_net *net)
 {
 	hv_json_object(j, "network");
 	hv_json_u64(j, "channels", net->channels);
 	hv_json_u64(j, "height", net->height);
 	hv_json_u64(j, "width", net->width);
+	hv_json_bool(j, "input_chw", net->input_chw);
+	hv_json_bool(j, "fifo", net->fifo);
+	hv_json_bool(j, "avg_round", net->avg_round);
 	hv_json_array(j, "layers");
 	for (unsigned i = 0; i < net->layers; i++) {
 		const struct cnn_layer *l = &net->layer[i];
@@ -36,6 +76,10 @@ static void json_net(struct hv_json *j, const struct cnn_net *net)
 		hv_json_object(j, NULL);
 		hv_json_str(j, "op", op_text(l->op));
 		hv_json_i64(j, "from", l->from);
+		hv_json_array(j, "more_from");
+		for (unsigned s = 1; s < cnn_layer_sources(l); s++)
+			hv_json_i64(j, NULL, cnn_layer_source(l, s));
+		hv_json_end_array(j);
 		hv_json_u64(j, "in_channels", l->in_channels);
 		hv_json_u64(j, "out_channels", l->out_channels);
 		hv_json_u64(j, "weight_bits", l->weight_bits);
@@ -46,6 +90,7 @@ static void json_net(struct hv_json *j, const struct cnn_net *net)
 		hv_json_bool(j, "bias", l->bias != NULL);
 		hv_json_bool(j, "output", l->is_output);
 		hv_json_u64(j, "weights", cnn_layer_weights(l));
+		json_shape(j, l);
 		hv_json_end_object(j);
 	}
 	hv_json_end_array(j);
@@ -95,17 +140,23 @@ static void json_cert(struct hv_json *j, const struct package_cert *k)
 static void print_json(const struct package *p, const char *hex)
 {
 	struct hv_json j = hv_json_begin(stdout);
+	bool network = p->kind == PACKAGE_NETWORK;
 
 	hv_json_object(&j, NULL);
 	hv_json_str(&j, "name", p->name);
-	hv_json_str(&j, "task", p->task);
-	hv_json_u64(&j, "task_version", p->task_version);
+	hv_json_str(&j, "kind", network ? "network" : "approximation");
+	if (!network) {
+		hv_json_str(&j, "task", p->task);
+		hv_json_u64(&j, "task_version", p->task_version);
+		hv_json_u64(&j, "level", p->level);
+	}
 	hv_json_str(&j, "accelerator", "max78000");
-	hv_json_u64(&j, "level", p->level);
 	hv_json_str(&j, "hash", hex);
 	json_net(&j, &p->net);
-	json_steps(&j, &p->steps);
-	json_cert(&j, &p->cert);
+	if (!network) {
+		json_steps(&j, &p->steps);
+		json_cert(&j, &p->cert);
+	}
 	hv_json_object(&j, "cost");
 	hv_json_bool(&j, "modelled", true);
 	hv_json_u64(&j, "fixed_cycles", p->fixed_cycles);
@@ -122,10 +173,36 @@ static void print_json(const struct package *p, const char *hex)
 	hv_json_finish(&j);
 }
 
+/* What linear layers do not have, in a line of its own. */
+static void text_shape(const struct cnn_layer *l)
+{
+	printf("             %ux%u", l->height, l->width);
+	if (l->more_sources > 0) {
+		printf(", also from");
+		for (unsigned s = 1; s < cnn_layer_sources(l); s++)
+			printf(" %d", cnn_layer_source(l, s));
+	}
+	if (l->operands > 1)
+		printf(", %s of %u operands%s", eltwise_text(l->eltwise), l->operands,
+		       l->combine_first ? " before pooling" : "");
+	if (l->pool != CNN_POOL_NONE)
+		printf(", %s pool %ux%u", pool_text(l->pool), l->pool_h, l->pool_w);
+	if (cnn_layer_stride(l) > 1)
+		printf(", stride %u", cnn_layer_stride(l));
+	if (l->op != CNN_OP_PASS)
+		printf(", kernel %ux%u, pad %ux%u, act %s", cnn_layer_kernel_h(l),
+		       cnn_layer_kernel_w(l), l->pad_h, l->pad_w, act_text(l->act));
+	if (cnn_layer_dilation(l) > 1)
+		printf(", dilation %u", cnn_layer_dilation(l));
+	puts(l->streams ? ", streams" : "");
+}
+
 static void text_net(const struct cnn_net *net)
 {
-	printf("network      input of %u channels, %u by %u\n", net->channels, net->height,
-	       net->width);
+	printf("network      input of %u channels, %u by %u%s%s%s\n", net->channels, net->height,
+	       net->width, net->input_chw ? ", channel by channel" : "",
+	       net->fifo ? ", through the FIFO" : "",
+	       net->avg_round ? "; averages are rounded" : "");
 	for (unsigned i = 0; i < net->layers; i++) {
 		const struct cnn_layer *l = &net->layer[i];
 		char from[24] = "input";
@@ -137,6 +214,8 @@ static void text_net(const struct cnn_net *net)
 		       i, op_text(l->op), from, l->in_channels, l->out_channels, l->weight_bits,
 		       l->out_bits, l->is_output ? "output" : "result",
 		       l->bias != NULL ? ", bias" : "", l->flatten ? ", flattened" : "");
+		if (l->op != CNN_OP_LINEAR || l->pool != CNN_POOL_NONE || l->operands > 1)
+			text_shape(l);
 	}
 }
 
@@ -167,6 +246,30 @@ static void text_cert(const struct package_cert *k)
 	       (int)k->in_max, k->in_min_rms);
 }
 
+static void print_text(const struct package *p, const char *hex)
+{
+	bool network = p->kind == PACKAGE_NETWORK;
+
+	if (network)
+		printf("package      %s, a network alone, for max78000\n", p->name);
+	else
+		printf("package      %s, task %s version %u, level %u, for max78000\n", p->name,
+		       p->task, p->task_version, p->level);
+	printf("hash         %s\n", hex);
+	text_net(&p->net);
+	if (network) {
+		printf("record       %zu bytes in, %zu bytes out\n", package_in_bytes(p),
+		       package_out_bytes(p));
+	} else {
+		text_steps(&p->steps);
+		text_cert(&p->cert);
+	}
+	printf("cost         %u cycles a run and %u a record, %.3f uJ a record (modelled)\n",
+	       p->fixed_cycles, p->record_cycles, p->record_energy_uj);
+	printf("provenance   %s; seed %llu; tool version %s; %u known-answer vectors\n", p->recipe,
+	       (unsigned long long)p->seed, p->tool_version, p->n_kats);
+}
+
 int cli_dump(const struct cli *c)
 {
 	struct package *p = NULL;
@@ -179,17 +282,7 @@ int cli_dump(const struct cli *c)
 	if (cli_has(c, CLI_JSON)) {
 		print_json(p, hex);
 	} else {
-		printf("package      %s, task %s version %u, level %u, for max78000\n", p->name,
-		       p->task, p->task_version, p->level);
-		printf("hash         %s\n", hex);
-		text_net(&p->net);
-		text_steps(&p->steps);
-		text_cert(&p->cert);
-		printf("cost         %u cycles a run and %u a record, %.3f uJ a record "
-		       "(modelled)\n",
-		       p->fixed_cycles, p->record_cycles, p->record_energy_uj);
-		printf("provenance   %s; seed %llu; tool version %s; %u known-answer vectors\n",
-		       p->recipe, (unsigned long long)p->seed, p->tool_version, p->n_kats);
+		print_text(p, hex);
 	}
 	package_free(p);
 	return CLI_DONE;

@@ -24,6 +24,11 @@ static const struct {
 	[CLI_SAMPLES]  = { "--samples",  "N",     "records of the statistical certificate" },
 	[CLI_LINK_BPS] = { "--link-bps", "N",     "line rate of the link, bits per second" },
 	[CLI_BESIDE]   = { "--beside",   "FILE",  "package that is already resident" },
+	[CLI_YAML]     = { "--yaml",     "FILE",  "network as the vendor's generator describes it" },
+	[CLI_WEIGHTS]  = { "--weights",  "DIR",   "its arrays: wN.npy, bN.npy, input.npy" },
+	[CLI_KAT]      = { "--kat",      "FILE",  "network of a known-answer test" },
+	[CLI_AVG_ROUND] = { "--avg-pool-rounding", NULL, "average pooling rounds, else truncates" },
+	[CLI_FIFO]     = { "--fifo",     NULL,    "the input of the network comes through the FIFO" },
 	[CLI_DUMP]     = { "--dump",     NULL,    "print address and value of every expected word" },
 };
 
@@ -34,12 +39,16 @@ static const struct verb {
 	unsigned options; /* beside --json */
 	int (*run)(const struct cli *c);
 } verbs[] = {
-	{ "build", "{--task NAME | --matrix FILE.npy --name NAME} [--level N] [--samples N] -o FILE.hvm",
-	  "make and certify the package of a linear task or of a matrix", 0, 0,
+	{ "build", "{--task NAME | --matrix FILE.npy --name NAME} [--level N] [--samples N] -o FILE.hvm\n"
+	  "  build --yaml FILE --weights DIR --name NAME [--avg-pool-rounding] [--fifo] -o FILE.hvm\n"
+	  "  build --kat FILE [--name NAME] -o FILE.hvm",
+	  "make and certify the package of a linear task or of a matrix; or package a network as\n"
+	  "          it is: a primary model, or one that somebody trained", 0, 0,
 	  BIT(CLI_TASK) | BIT(CLI_MATRIX) | BIT(CLI_NAME) | BIT(CLI_LEVEL) | BIT(CLI_SAMPLES) |
-	  BIT(CLI_OUT), cli_build },
+	  BIT(CLI_OUT) | BIT(CLI_YAML) | BIT(CLI_WEIGHTS) | BIT(CLI_KAT) | BIT(CLI_AVG_ROUND) |
+	  BIT(CLI_FIFO), cli_build },
 	{ "run", "PACKAGE --in FILE -o FILE",
-	  "answer records as the accelerator would", 1, 1, BIT(CLI_IN) | BIT(CLI_OUT), cli_run },
+	  "answer records as the accelerator would; of a network: int8 tensors in, int32 out", 1, 1, BIT(CLI_IN) | BIT(CLI_OUT), cli_run },
 	{ "cost", "PACKAGE [--link-bps N]",
 	  "modelled cycles, bus accesses, link time and energy", 1, 1, BIT(CLI_LINK_BPS), cli_cost },
 	{ "place", "PACKAGE [--beside PACKAGE]",
@@ -69,19 +78,20 @@ static const struct verb *verb_find(const char *name)
 static void print_help(void)
 {
 	puts("Usage: harvest-model VERB [OPTION]... [ARGUMENT]...\n"
-	     "Builds, runs, checks and explains approximation packages (*.hvm).\n");
+	     "Builds, runs, checks and explains packages (*.hvm): approximations of tasks, and "
+	     "networks.\n");
 	for (const struct verb *v = verbs; v->name != NULL; v++) {
-		char usage[160];
+		char usage[400];
 
 		snprintf(usage, sizeof(usage), "%s %s", v->name, v->args);
 		printf("  %s\n          %s\n", usage, v->help);
 	}
 	puts("\nOptions:");
 	for (unsigned o = 0; o < CLI_OPTS; o++)
-		printf("  %-10s %-6s %s\n", options[o].name,
+		printf("  %-19s %-6s %s\n", options[o].name,
 		       options[o].value ? options[o].value : "", options[o].help);
-	puts("  --help            this text\n"
-	     "  --version         version of the program\n\n"
+	puts("  --help                     this text\n"
+	     "  --version                  version of the program\n\n"
 	     "Exit status: 0 done, 1 failed, 2 usage, 4 does not fit, 7 incompatible version,\n"
 	     "8 bad input file. See harvest-model(1).");
 }

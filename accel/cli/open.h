@@ -7,6 +7,11 @@
 /* Read a package; *p is returned owned. Says what is wrong with it. An exit code. */
 int cli_open(const struct cli *c, const char *path, struct package **p);
 
+/* Parts of `build`: the package of a network, *p returned owned, also when the exit code says
+ * that something is wrong with it. */
+int cli_build_yaml(const struct cli *c, struct package **p);
+int cli_build_kat(const struct cli *c, struct package **p);
+
 bool cli_ends_with(const char *path, const char *suffix);
 void cli_hex(const uint8_t hash[32], char to[65]);
 const char *cli_unit(enum harvest_metric metric); /* " dB" or "" */

@@ -3,6 +3,46 @@
 #include "util/own.h"
 #include <stdio.h>
 
+static void widen(unsigned first, unsigned n, unsigned *lo, unsigned *hi)
+{
+	*lo = first < *lo ? first : *lo;
+	*hi = first + n > *hi ? first + n : *hi;
+}
+
+/* A network alone goes to the accelerator as it is, one run at a time, without a slot image. */
+static int place_network(const struct package *p, const struct cnn_room *room, uint8_t quadrants,
+			 struct slotimg *at, char *why, size_t cap)
+{
+	unsigned kernel[2] = { CNN_KERNEL_WORDS, room->kernel_first };
+	unsigned bias[2] = { CNN_BIAS_BYTES, room->bias_first };
+	hv_autofree struct cnn_place *place = calloc(1, sizeof(*place));
+	struct cnn_image image = { 0 };
+	int r = place != NULL ? cnn_place_fit(&p->net, room, place, why, cap) : HV_E_NOMEM;
+
+	if (r == HV_OK)
+		r = cnn_image_build(&p->net, place, quadrants, &image, why, cap);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < image.n_kernels; i++)
+		widen(image.kernels[i].first_word, image.kernels[i].words, &kernel[0], &kernel[1]);
+	for (size_t i = 0; i < image.n_biases; i++)
+		widen(image.biases[i].first, image.biases[i].count, &bias[0], &bias[1]);
+	*at = (struct slotimg){ .layers = (uint8_t)p->net.layers, .quadrants = image.quadrants };
+	at->records_max = 1;
+	if (image.n_kernels > 0) {
+		at->kernel_first = (uint16_t)kernel[0];
+		at->kernel_words = (uint16_t)(kernel[1] - kernel[0]);
+	} else {
+		at->kernel_first = room->kernel_first;
+	}
+	if (image.n_biases > 0) {
+		at->bias_first = (uint16_t)bias[0];
+		at->bias_count = (uint16_t)(bias[1] - bias[0]);
+	}
+	cnn_image_free(&image);
+	return HV_OK;
+}
+
 /* Where one package lies, and what it leaves. */
 static int place_one(const struct cli *c, const char *path, struct cnn_room *room,
 		     uint8_t *quadrants, struct slotimg *at, char name[32])
@@ -16,10 +56,14 @@ static int place_one(const struct cli *c, const char *path, struct cnn_room *roo
 	if (r != CLI_DONE)
 		return r;
 	snprintf(name, 32, "%s", p->name);
-	r = slotimg_build(&p->net, p->steps_blob, p->steps_len, room, *quadrants, &image, &len, why,
-			  sizeof(why));
-	if (r == HV_OK)
-		r = slotimg_header_parse(image, len, at);
+	if (p->kind == PACKAGE_NETWORK) {
+		r = place_network(p, room, *quadrants, at, why, sizeof(why));
+	} else {
+		r = slotimg_build(&p->net, p->steps_blob, p->steps_len, room, *quadrants, &image,
+				  &len, why, sizeof(why));
+		if (r == HV_OK)
+			r = slotimg_header_parse(image, len, at);
+	}
 	package_free(p);
 	if (r < 0)
 		return cli_fail(c, r, "%s: %s", path, why[0] != '\0' ? why : hv_err_text(r));
@@ -53,10 +97,14 @@ static void print_json(struct hv_json *j, const char *name, const struct slotimg
 
 static void print_text(const char *name, const struct slotimg *at)
 {
-	printf("%-16s kernel words %u to %u of every processor, %u bias bytes, %u layers, up to %u "
-	       "records a run, image of %u bytes\n",
-	       name, at->kernel_first, at->kernel_first + at->kernel_words - 1u, at->bias_count,
-	       at->layers, at->records_max, at->total_bytes);
+	printf("%-16s kernel words %u to %u of every processor, %u bias bytes, %u layers, ", name,
+	       at->kernel_first, at->kernel_first + at->kernel_words - (at->kernel_words > 0),
+	       at->bias_count, at->layers);
+	if (at->total_bytes == 0)
+		printf("a network alone\n");
+	else
+		printf("up to %u records a run, image of %u bytes\n", at->records_max,
+		       at->total_bytes);
 }
 
 int cli_place(const struct cli *c)

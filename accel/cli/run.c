@@ -1,4 +1,4 @@
-#include "accel/cli/npy.h"
+#include "accel/import/npy.h"
 #include "accel/cli/open.h"
 #include "util/json_out.h"
 #include "util/own.h"
@@ -9,7 +9,8 @@
 static int records_read(const struct cli *c, const struct package *p, const char *path,
 			uint8_t **bytes, const uint8_t **data, size_t *records)
 {
-	size_t len, record = cnn_steps_in_bytes(&p->steps);
+	size_t len, record = package_in_bytes(p);
+	unsigned item = p->kind == PACKAGE_NETWORK ? 1 : 2;
 	struct npy a;
 	char why[300];
 	int r = hv_file_read(path, NPY_MAX_BYTES, bytes, &len);
@@ -21,12 +22,12 @@ static int records_read(const struct cli *c, const struct package *p, const char
 		r = npy_parse(*bytes, len, &a, why, sizeof(why));
 		if (r < 0)
 			return cli_fail(c, r, "%s: %s", path, why);
-		if (a.kind != 'i' || a.item_bytes != 2)
+		if (a.kind != 'i' || a.item_bytes != item)
 			return cli_fail(c, HV_E_FORMAT,
-					"%s: elements are %c%u, package %s takes int16 (i2)", path,
-					a.kind, a.item_bytes, p->name);
+					"%s: elements are %c%u, package %s takes int%u (i%u)", path,
+					a.kind, a.item_bytes, p->name, 8 * item, item);
 		*data = a.data;
-		len = 2 * a.items;
+		len = item * a.items;
 	}
 	if (len == 0 || len % record != 0)
 		return cli_fail(c, HV_E_FORMAT,
@@ -37,19 +38,48 @@ static int records_read(const struct cli *c, const struct package *p, const char
 	return CLI_DONE;
 }
 
+static void record_shape(const struct cnn_steps *s, size_t records, struct npy *a)
+{
+	a->item_bytes = s->out_bits / 8u;
+	a->ndim = s->components > 1 ? 3 : 2;
+	a->shape[0] = records;
+	a->shape[1] = s->rows;
+	a->shape[2] = s->components;
+}
+
+/* (records, C, H, W) of the one output; several outputs are one row of values. */
+static void network_shape(const struct package *p, size_t records, struct npy *a)
+{
+	unsigned outputs = 0;
+	uint32_t chw[3] = { 0 };
+
+	for (unsigned i = 0; i < p->net.layers; i++) {
+		if (!p->net.layer[i].is_output)
+			continue;
+		cnn_layer_out_shape(&p->net.layer[i], chw);
+		outputs++;
+	}
+	a->item_bytes = sizeof(int32_t);
+	a->ndim = outputs == 1 ? 4 : 2;
+	a->shape[0] = records;
+	a->shape[1] = outputs == 1 ? chw[0] : package_out_bytes(p) / sizeof(int32_t);
+	a->shape[2] = chw[1];
+	a->shape[3] = chw[2];
+}
+
 static int records_write(const struct cli *c, const struct package *p, const char *path,
 			 const uint8_t *out, size_t records)
 {
-	const struct cnn_steps *s = &p->steps;
 	hv_autofree uint8_t *file = NULL;
-	size_t len = records * cnn_steps_out_bytes(s);
-	struct npy a = { .kind = 'i',
-			 .item_bytes = s->out_bits / 8u,
-			 .ndim = s->components > 1 ? 3 : 2,
-			 .shape = { records, s->rows, s->components },
-			 .items = len / (s->out_bits / 8u),
-			 .data = out };
+	size_t len = records * package_out_bytes(p);
+	struct npy a = { .kind = 'i', .data = out };
 	int r = HV_OK;
+
+	if (p->kind == PACKAGE_NETWORK)
+		network_shape(p, records, &a);
+	else
+		record_shape(&p->steps, records, &a);
+	a.items = len / a.item_bytes;
 
 	if (strcmp(path, "-") == 0)
 		return fwrite(out, 1, len, stdout) == len
@@ -94,7 +124,7 @@ static int run_package(const struct cli *c, const struct package *p)
 
 	if (r != CLI_DONE)
 		return r;
-	out = malloc(records * cnn_steps_out_bytes(&p->steps));
+	out = calloc(records, package_out_bytes(p));
 	if (out == NULL)
 		return cli_fail(c, HV_E_NOMEM, "out of memory for %zu records", records);
 	r = package_run(p, in, out, records);

@@ -6,8 +6,8 @@
 struct cnn_place_layer {
 	uint64_t in_processors, out_processors;
 	uint16_t in_offset, out_offset; /* bytes inside each data instance */
-	uint16_t kernel_word;           /* first 72-bit word, the same on every processor */
-	int8_t bias_quadrant;           /* -1: no bias */
+	uint16_t kernel_word; /* first 72-bit word, the same on every processor */
+	int8_t bias_quadrant; /* -1: no bias */
 	uint16_t bias_first;
 	uint8_t write_gap;
 };
@@ -19,13 +19,18 @@ struct cnn_place {
 /* Room a guest may use: what the resident networks leave. */
 struct cnn_room {
 	uint16_t kernel_first, kernel_words; /* on every processor */
-	uint16_t bias_first, bias_count;     /* in every quadrant */
-	uint16_t data_first, data_words;     /* in every instance, 32-bit words */
+	uint16_t bias_first, bias_count; /* in every quadrant */
+	uint16_t data_first, data_words; /* in every instance, 32-bit words */
 };
 
 /* Place a network in `room`. HV_E_BUSY with a sentence in why when it does not fit. */
 HV_NODISCARD int cnn_place_fit(const struct cnn_net *net, const struct cnn_room *room,
 			       struct cnn_place *place, char *why, size_t cap);
+
+/* Kernels and biases for a network whose maps, offsets and gaps are decided; the whole device
+ * is its own. Maps must fit their channels. HV_E_BUSY with why. */
+HV_NODISCARD int cnn_place_kernels(const struct cnn_net *net, struct cnn_place *place, char *why,
+				   size_t cap);
 
 struct cnn_reg_write {
 	uint8_t quadrant, reg, layer;
@@ -47,10 +52,10 @@ struct cnn_bias_run {
 
 /* Everything that has to be in the accelerator before a start. */
 struct cnn_image {
-	uint8_t quadrants;   /* mask of covered quadrants; bit 0 always set */
+	uint8_t quadrants; /* mask of covered quadrants; bit 0 always set */
 	uint32_t ctrl_extra; /* control bits of the start: rounding, streaming, FIFO */
-	uint32_t fifo_ctrl;  /* FIFO control register; 0: no FIFO */
-	uint32_t frame;      /* FIFO words of one frame */
+	uint32_t fifo_ctrl; /* FIFO control register; 0: no FIFO */
+	uint32_t frame; /* FIFO words of one frame */
 	unsigned layers;
 	struct cnn_reg_write *regs;
 	size_t n_regs;
@@ -84,8 +89,8 @@ void cnn_image_configure(const struct cnn_image *image, const struct cnn_bus *bu
 void cnn_image_fifo(const struct cnn_image *image, const struct cnn_bus *bus);
 void cnn_image_start(const struct cnn_image *image, const struct cnn_bus *bus);
 /* With a FIFO this belongs behind the start, else before it. */
-void cnn_input_write(const struct cnn_net *net, const struct cnn_place *place,
-		     const int8_t *input, const struct cnn_bus *bus);
+void cnn_input_write(const struct cnn_net *net, const struct cnn_place *place, const int8_t *input,
+		     const struct cnn_bus *bus);
 /* One layer's output as (C, H, W). */
 void cnn_output_read(const struct cnn_net *net, const struct cnn_place *place, unsigned layer,
 		     int32_t *out, const struct cnn_bus *bus);

@@ -396,7 +396,7 @@ static int place_one_kernel(struct plan *p, unsigned i, uint64_t *used)
 }
 
 /* Layers on all processors have the fewest choices and go first. */
-static int place_kernels(struct plan *p)
+static int place_all_kernels(struct plan *p)
 {
 	uint64_t used[CNN_KERNEL_WORDS] = { 0 };
 	int err = HV_OK;
@@ -478,6 +478,17 @@ int cnn_place_fit(const struct cnn_net *net, const struct cnn_room *room, struct
 	if (err == HV_OK)
 		err = place_maps(&p);
 	if (err == HV_OK)
-		err = place_kernels(&p);
+		err = place_all_kernels(&p);
+	return err == HV_OK ? place_biases(&p) : err;
+}
+
+int cnn_place_kernels(const struct cnn_net *net, struct cnn_place *place, char *why, size_t cap)
+{
+	static const struct cnn_room all = { .kernel_words = CNN_KERNEL_WORDS,
+					     .bias_count = CNN_BIAS_BYTES,
+					     .data_words = CNN_DATA_WORDS };
+	struct plan p = { .net = net, .room = &all, .place = place, .why = why, .cap = cap };
+	int err = place_all_kernels(&p);
+
 	return err == HV_OK ? place_biases(&p) : err;
 }

@@ -41,7 +41,7 @@ static void fill_layer(const struct cnn_layer *l, int32_t *more_from, Hvm__Layer
 	m->weights = borrowed(l->weights, cnn_layer_weights(l));
 	m->bias = borrowed(l->bias, l->bias != NULL ? l->out_channels : 0);
 	m->operands = l->operands;
-	m->eltwise = (uint32_t)l->eltwise;
+	m->eltwise = l->operands > 1 ? (uint32_t)l->eltwise : 0;
 	m->combine_first = l->combine_first;
 	m->pool = (uint32_t)l->pool;
 	m->pool_h = l->pool_h;

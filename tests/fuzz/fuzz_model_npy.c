@@ -1,6 +1,6 @@
 /* NumPy array files as harvest-model reads them. What is accepted can be read to its last
  * item and written again. */
-#include "accel/cli/npy.h"
+#include "accel/import/npy.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,12 +10,12 @@ enum { NPY_DIMS_MAX = 4, NPY_MAX_BYTES = 1 << 30 };
 
 /* A checked view of a file's bytes; borrows them. */
 struct npy {
-	char kind;              /* 'i', 'u', 'f' */
-	unsigned item_bytes;    /* 1, 2, 4, 8 */
-	unsigned ndim;          /* 0..NPY_DIMS_MAX */
+	char kind; /* 'i', 'u', 'f' */
+	unsigned item_bytes; /* 1, 2, 4, 8 */
+	unsigned ndim; /* 0..NPY_DIMS_MAX */
 	size_t shape[NPY_DIMS_MAX];
 	size_t items;
-	const uint8_t *data;    /* items * item_bytes */
+	const uint8_t *data; /* items * item_bytes */
 };
 
 /* HV_E_FORMAT with one sentence in why. */

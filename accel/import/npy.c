@@ -1,4 +1,4 @@
-#include "accel/cli/npy.h"
+#include "accel/import/npy.h"
 #include "util/fs/rd.h"
 #include "util/fs/wr.h"
 #include <stdarg.h>
