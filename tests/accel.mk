@@ -88,3 +88,15 @@ EXTRA_DIST += tests/fuzz/corpus/steps
 CLEANFILES += fuzz_steps.crash
 tests_fuzz_fuzz_steps_SOURCES = tests/fuzz/fuzz_steps.c
 tests_fuzz_fuzz_steps_LDADD = libhvfuzz.la libhvsteps.la
+
+# networks from outside
+import_libs = libhvimport.la $(package_libs)
+import_tests = tests/prop/test_import
+if HAVE_CHECK
+check_PROGRAMS += $(import_tests)
+TESTS += $(import_tests)
+endif
+tests_prop_test_import_SOURCES = tests/prop/test_import.c tests/lib/accel_nets.c \
+	tests/lib/accel_nets.h tests/lib/net_yaml.c tests/lib/net_yaml.h tests/lib/temp_dir.h
+tests_prop_test_import_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
+tests_prop_test_import_LDADD = $(import_libs) $(CHECK_LIBS)
