@@ -161,6 +161,7 @@ static void acked(struct arq *a, uint16_t ack, uint64_t now_us)
 		a->nxt = ack;
 	}
 	a->eager_until_us = 0;
+	a->n.bytes_acked += n;
 	a->una = ack;
 	a->peer_window = (uint16_t)(a->peer_window > n ? a->peer_window - n : 0);
 	a->backoff = a->unanswered = 0;
@@ -407,6 +408,7 @@ static void take_data(struct arq *a, const struct frame *f, uint64_t now_us)
 	room = (uint16_t)(a->rx_cap - dist(a->rd, a->rcv));
 	n = least((uint32_t)f->len - known, room);
 	rx_store(a, f->payload + known, n);
+	a->n.bytes_taken += n;
 	if (a->ack_segs < UINT8_MAX)
 		a->ack_segs++;
 	ack_soon(a, n == 0 || a->ack_segs > 1 ? 0 : now_us + ARQ_ACK_DELAY_US);

@@ -21,10 +21,10 @@
 enum {
 	ARQ_MSG_MAX = 16384,
 	ARQ_SEG_MIN = 32,
-	ARQ_FLIGHT_SEGS = 8,      /* segments in flight at most */
-	ARQ_ACK_DELAY_US = 2000,  /* a lone acknowledgement waits this long for company */
-	ARQ_SYN_US = 100000,      /* first repeat of SYN; doubles up to 8 times this */
-	ARQ_SLACK_US = 10000,     /* time that neither line nor peer's frames explain ... */
+	ARQ_FLIGHT_SEGS = 8, /* segments in flight at most */
+	ARQ_ACK_DELAY_US = 2000, /* a lone acknowledgement waits this long for company */
+	ARQ_SYN_US = 100000, /* first repeat of SYN; doubles up to 8 times this */
+	ARQ_SLACK_US = 10000, /* time that neither line nor peer's frames explain ... */
 	ARQ_SLACK_MAX_US = 1000000, /* ... grows to this when resends prove needless */
 };
 
@@ -34,6 +34,7 @@ enum arq_state { ARQ_DOWN, ARQ_SYN_SENT, ARQ_UP };
 struct arq_counters {
 	uint32_t frames_in, frames_bad, frames_out, resent, stale, duplicate, resets;
 	uint64_t bytes_in, bytes_out; /* on the wire */
+	uint64_t bytes_acked, bytes_taken; /* of the streams, all lives */
 };
 
 struct arq {
@@ -43,19 +44,19 @@ struct arq {
 	/* send stream: [una, nxt) is in flight, [nxt, end) waits, [una, high) was sent once */
 	uint8_t *tx;
 	uint16_t tx_cap, una, nxt, high, end, peer_window;
-	uint16_t seg;           /* present segment limit */
-	uint32_t seg_credit;    /* bytes acknowledged since the last loss or growth */
-	uint64_t resend_at_us;  /* 0: nothing to resend, no window to probe */
-	uint64_t nak_after_us;  /* NAKs before this speak of what was sent again already */
+	uint16_t seg; /* present segment limit */
+	uint32_t seg_credit; /* bytes acknowledged since the last loss or growth */
+	uint64_t resend_at_us; /* 0: nothing to resend, no window to probe */
+	uint64_t nak_after_us; /* NAKs before this speak of what was sent again already */
 	uint32_t rto_us, slack_us, backoff, unanswered;
 	uint16_t rto_peer_len; /* frame length of the peer that resend_at_us allows for */
 	uint64_t eager_until_us; /* an answer before this shows the last timeout needless */
-	bool probing;           /* resend_at_us waits for a window */
+	bool probing; /* resend_at_us waits for a window */
 	/* receive stream: [rd, rcv) is received and not yet read */
 	uint8_t *rx;
 	uint16_t rx_cap, rd, rcv, edge_told, peer_len;
 	bool ack_due;
-	uint8_t ack_segs;       /* segments taken since the last acknowledgement */
+	uint8_t ack_segs; /* segments taken since the last acknowledgement */
 	uint64_t ack_at_us;
 	bool nak_due;
 	bool synack_due;
@@ -84,7 +85,7 @@ void arq_reset(struct arq *a);
 /* What happened while bytes were taken in. Look at a->state for how it ended. */
 enum arq_event {
 	ARQ_EV_NONE = 0,
-	ARQ_EV_UP = 1,    /* a life began: daemon got SYNACK, board got SYN */
+	ARQ_EV_UP = 1, /* a life began: daemon got SYNACK, board got SYN */
 	ARQ_EV_RESET = 2, /* the peer lost the life (reboot): state is ARQ_DOWN */
 	ARQ_EV_VERSION = 3, /* the peer speaks another frame version */
 };
@@ -101,8 +102,7 @@ uint64_t arq_next_us(const struct arq *a);
 
 /* Queue one message of two parts (b may be NULL). HV_E_BUSY: no room now; HV_E_INVAL: empty
  * or longer than the buffer or ARQ_MSG_MAX; HV_E_GONE: not up. */
-HV_NODISCARD int arq_send(struct arq *a, const void *head, size_t n, const void *tail,
-			  size_t m);
+HV_NODISCARD int arq_send(struct arq *a, const void *head, size_t n, const void *tail, size_t m);
 size_t arq_room(const struct arq *a); /* largest n + m arq_send() would take now */
 
 /* Next whole message into to[cap]: its length; 0 when none is complete; HV_E_FRAME when the

@@ -37,6 +37,8 @@ enum {
 	BOARD_STATUS_US = 500000, /* how often a status is asked for */
 	BOARD_SILENCE_US = 4000000, /* nothing heard for so long is a fault */
 	BOARD_GRACE_US = 500000, /* on top of four times the expected time */
+	BOARD_SLOW_MAX = 32, /* so many times it, while the line is bad but moves */
+	BOARD_STALL_US = 1000000, /* a line moves when a chunk gets through in this time */
 	BOARD_IDLE_US = 200000, /* a model unused for so long may be evicted at any time */
 	BOARD_CHUNK_BYTES = 960,
 	BOARD_CHUNK_BACKLOG = 8192, /* loads keep no more than this on their way */
@@ -54,6 +56,13 @@ enum slot_state {
 	SLOT_SERVING,
 };
 
+/* How long something may take. A bad line slows all down, and that is no fault of the board. */
+struct board_patience {
+	uint64_t deadline_us; /* 0: none */
+	uint64_t limit_us; /* not even a line that moves puts the deadline off beyond */
+	uint64_t moved; /* link_moved() when the deadline was set */
+};
+
 struct board_slot {
 	enum slot_state state;
 	struct model *model; /* held; NULL when EMPTY or FOREIGN */
@@ -61,7 +70,7 @@ struct board_slot {
 	uint8_t hash[HV_SHA256_BYTES];
 	uint8_t *image; /* owned while loading */
 	size_t image_len, sent;
-	uint64_t deadline_us; /* of the load */
+	struct board_patience patience; /* of the load */
 	uint64_t used_us; /* last use, for eviction */
 	uint64_t keep_until_us; /* its load has to pay first */
 	unsigned works; /* on their way */
@@ -78,7 +87,8 @@ struct board_work {
 	struct board_batch *batch; /* NULL: known-answer vectors */
 	unsigned kat_first;
 	uint8_t *kat_in; /* owned */
-	uint64_t begun_us, deadline_us, expected_us;
+	uint64_t begun_us, expected_us;
+	struct board_patience patience;
 };
 
 struct board_fit {
@@ -181,6 +191,10 @@ void board_restart(struct board *b, uint64_t now_us);
 bool board_event(struct board *b, enum board_event ev, uint64_t now_us);
 void board_rearm(struct board *b);
 void board_proved_if_done(struct board *b, uint64_t now_us);
+void board_patience_set(const struct board *b, struct board_patience *p, uint64_t expected_us,
+			uint64_t now_us);
+/* Also puts the deadline off if the line moves. */
+bool board_patience_ended(const struct board *b, struct board_patience *p, uint64_t now_us);
 bool board_send(struct board *b, const union link_msg *m, const void *tail, size_t n,
 		uint64_t now_us);
 void board_tell_room(struct board *b); /* to the dispatcher, when ready */
@@ -212,6 +226,7 @@ struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t recor
 				  uint64_t now_us);
 /* Deadline that passed, or UINT64_MAX when none has. */
 uint64_t board_work_deadline(const struct board *b);
+bool board_work_overdue(struct board *b, uint64_t now_us);
 
 /* price.c */
 struct board_fit *board_fit(const struct board *b, const struct model *m);

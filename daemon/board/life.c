@@ -39,6 +39,29 @@ bool board_send(struct board *b, const union link_msg *m, const void *tail, size
 	       link_send(b->link, head, len, tail, n, now_us) == HV_OK;
 }
 
+void board_patience_set(const struct board *b, struct board_patience *p, uint64_t expected_us,
+			uint64_t now_us)
+{
+	p->deadline_us = now_us + 4 * expected_us + BOARD_GRACE_US;
+	p->limit_us = now_us + BOARD_SLOW_MAX * expected_us + BOARD_GRACE_US;
+	p->moved = link_moved(b->link);
+}
+
+bool board_patience_ended(const struct board *b, struct board_patience *p, uint64_t now_us)
+{
+	uint64_t moved = link_moved(b->link);
+
+	if (p->deadline_us == 0 || now_us < p->deadline_us)
+		return false;
+	if (now_us >= p->limit_us || moved - p->moved < BOARD_CHUNK_BYTES)
+		return true;
+	p->moved = moved;
+	p->deadline_us = now_us + BOARD_STALL_US;
+	if (p->deadline_us > p->limit_us)
+		p->deadline_us = p->limit_us;
+	return false;
+}
+
 /* The one alarm of a board: the earliest of all its deadlines. */
 void board_rearm(struct board *b)
 {
@@ -61,8 +84,9 @@ void board_rearm(struct board *b)
 		if (b->room_at_us != 0 && b->room_at_us < at)
 			at = b->room_at_us;
 		for (unsigned i = 0; i < board_slots(b); i++)
-			if (b->slot[i].deadline_us != 0 && b->slot[i].deadline_us < at)
-				at = b->slot[i].deadline_us;
+			if (b->slot[i].patience.deadline_us != 0 &&
+			    b->slot[i].patience.deadline_us < at)
+				at = b->slot[i].patience.deadline_us;
 		break;
 	case BOARD_ABSENT:
 	case BOARD_QUARANTINE:
@@ -359,11 +383,10 @@ static void on_room(void *ctx, uint64_t now_us)
 	board_rearm(b);
 }
 
-/* The first of this board's slots whose load is overdue. */
-static bool load_overdue(const struct board *b, uint64_t now_us)
+static bool load_overdue(struct board *b, uint64_t now_us)
 {
 	for (unsigned i = 0; i < board_slots(b); i++)
-		if (b->slot[i].deadline_us != 0 && now_us >= b->slot[i].deadline_us)
+		if (board_patience_ended(b, &b->slot[i].patience, now_us))
 			return true;
 	return false;
 }
@@ -374,7 +397,7 @@ static void wake_working(struct board *b, uint64_t now_us)
 		board_fault(b, "nothing was heard from it for 4 s", HV_E_TIMEOUT, now_us);
 		return;
 	}
-	if (now_us >= board_work_deadline(b)) {
+	if (board_work_overdue(b, now_us)) {
 		board_fault(b, "a job took more than four times its expected time", HV_E_TIMEOUT,
 			    now_us);
 		return;

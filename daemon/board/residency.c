@@ -213,7 +213,7 @@ bool board_load(struct board *b, struct model *m, uint64_t now_us)
 	memcpy(s->hash, hash, sizeof(hash));
 	s->state = SLOT_BEGUN;
 	s->used_us = now_us;
-	s->deadline_us = now_us + BOARD_GRACE_US + 4 * (uint64_t)board_load_us(b, &s->img);
+	board_patience_set(b, &s->patience, (uint64_t)board_load_us(b, &s->img), now_us);
 	if (!begin(b, s, now_us)) {
 		slot_clear(b, s);
 		return false;
@@ -298,6 +298,22 @@ void board_load_pump(struct board *b, uint64_t now_us)
 	board_work_pump(b, now_us);
 }
 
+/* Until all vectors that are due, and the work that is there, are through. */
+static uint64_t proofs_us(const struct board *b)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		sum += b->work[i].id != 0 ? b->work[i].expected_us : 0;
+	for (unsigned i = 0; i < board_slots(b); i++) {
+		const struct board_slot *s = &b->slot[i];
+
+		if (s->state == SLOT_PROVING)
+			sum += board_job_us(b, s->model, &s->img, 1) * s->model->pkg->n_kats;
+	}
+	return sum;
+}
+
 static void resident(struct board *b, struct board_slot *s, uint64_t now_us)
 {
 	free(s->image);
@@ -305,8 +321,7 @@ static void resident(struct board *b, struct board_slot *s, uint64_t now_us)
 	s->state = SLOT_PROVING;
 	s->kats_passed = s->kats_sent = 0;
 	/* The vectors have deadlines of their own; this one is for getting them sent. */
-	s->deadline_us +=
-		BOARD_GRACE_US + 4 * board_job_us(b, s->model, &s->img, 1) * s->model->pkg->n_kats;
+	board_patience_set(b, &s->patience, proofs_us(b), now_us);
 	board_load_pump(b, now_us);
 }
 
@@ -418,7 +433,6 @@ void board_prove_again(struct board *b, uint64_t now_us)
 
 		if (s->state != SLOT_SERVING)
 			continue;
-		s->deadline_us = now_us + BOARD_GRACE_US;
 		resident(b, s, now_us);
 	}
 	board_proved_if_done(b, now_us);

@@ -31,9 +31,17 @@ uint64_t board_work_deadline(const struct board *b)
 	uint64_t at = UINT64_MAX;
 
 	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
-		if (b->work[i].id != 0 && b->work[i].deadline_us < at)
-			at = b->work[i].deadline_us;
+		if (b->work[i].id != 0 && b->work[i].patience.deadline_us < at)
+			at = b->work[i].patience.deadline_us;
 	return at;
+}
+
+bool board_work_overdue(struct board *b, uint64_t now_us)
+{
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		if (b->work[i].id != 0 && board_patience_ended(b, &b->work[i].patience, now_us))
+			return true;
+	return false;
 }
 
 struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records, uint64_t now_us)
@@ -59,10 +67,9 @@ struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t recor
 	w->records = records;
 	w->begun_us = now_us;
 	w->expected_us = board_job_us(b, s->model, &s->img, records);
-	w->deadline_us = now_us + 4 * (ahead_us + w->expected_us) + BOARD_GRACE_US;
 	if (board_loading(b)) /* chunks on their way come first */
-		w->deadline_us +=
-			4 * (2 * BOARD_CHUNK_BACKLOG * UINT64_C(10000000)) / b->hello.link_bps;
+		ahead_us += 2 * BOARD_CHUNK_BACKLOG * UINT64_C(10000000) / b->hello.link_bps;
+	board_patience_set(b, &w->patience, ahead_us + w->expected_us, now_us);
 	s->works++;
 	s->used_us = now_us;
 	return w;
@@ -220,7 +227,7 @@ static void kat_result(struct board *b, struct board_work *w, const struct link_
 		return;
 	}
 	s->state = SLOT_SERVING;
-	s->deadline_us = 0;
+	s->patience.deadline_us = 0;
 	log_event(LOG_LVL_INFO, "MODEL_RESIDENT",
 		  "board %s: %s is resident and its %u known-answer vectors are right", b->id,
 		  p->name, p->n_kats);

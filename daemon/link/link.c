@@ -90,6 +90,11 @@ size_t link_backlog(const struct link *l)
 	return (uint16_t)(l->arq.end - l->arq.una);
 }
 
+uint64_t link_moved(const struct link *l)
+{
+	return l->arq.n.bytes_acked + l->arq.n.bytes_taken;
+}
+
 void link_wake_at(struct link *l, uint64_t at_us)
 {
 	l->wake_at_us = at_us;

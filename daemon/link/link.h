@@ -71,6 +71,7 @@ HV_NODISCARD int link_send(struct link *l, const void *head, size_t n, const voi
 void link_want_room(struct link *l); /* on_room(), please */
 size_t link_room(const struct link *l); /* bytes of the largest message now */
 size_t link_backlog(const struct link *l); /* bytes queued and not acknowledged */
+uint64_t link_moved(const struct link *l); /* bytes that arrived for good, both ways, ever */
 void link_wake_at(struct link *l, uint64_t at_us); /* one alarm; UINT64_MAX: none */
 void link_set_bps(struct link *l, uint32_t line_bps); /* once the board told its line */
 const struct arq_counters *link_counters(const struct link *l);

@@ -55,6 +55,8 @@ static void wire_frame(struct world *w, struct world_wire *q, const uint8_t *byt
 	uint8_t copy[FRAME_MAX_WIRE];
 
 	w->frames++;
+	if ((w->frames * 2654435761u >> 8) % 100 < w->lost_percent)
+		return;
 	if (w->fault_at == 0 || w->frames != w->fault_at) {
 		wire_put(w, q, bytes, n);
 		return;

@@ -66,6 +66,7 @@ struct world {
 	unsigned frames; /* put on the wire so far, both directions */
 	enum world_fault fault;
 	unsigned fault_at; /* frame number, from 1; 0: none */
+	unsigned lost_percent; /* of all frames, whatever the fault */
 	uint64_t replug_us;
 	uint8_t part[FRAME_MAX_WIRE * 2]; /* of the agent's present frame */
 	size_t part_len;

@@ -250,6 +250,40 @@ START_TEST(batches_that_are_empty_or_too_long_are_refused)
 }
 END_TEST
 
+static bool greeted(struct world *x)
+{
+	return world_is(x, BOARD_PROVING);
+}
+
+/* Time until some batches are through, on a line that loses frames. */
+static uint64_t batches_us(unsigned lost_percent)
+{
+	uint64_t us;
+
+	world_open(&w);
+	world_add_model(&w, "fft64", 2);
+	world_batches(&w, 8, 0, 4);
+	world_plug(&w);
+	ck_assert(world_run(&w, greeted, 5000000));
+	w.lost_percent = lost_percent;
+	ck_assert_msg(world_run(&w, world_all_done, 60000000), "%u of %u, %s: %s", w.done,
+		      w.batches, board_state(world_board(&w)), world_board(&w)->reason);
+	ck_assert_uint_eq(world_board(&w)->faults, 0);
+	us = world_now_ns / 1000 - 1000000;
+	world_close(&w);
+	return us;
+}
+
+START_TEST(a_bad_line_is_slow_and_no_fault_of_the_board)
+{
+	uint64_t clean_us = batches_us(0), bad_us = batches_us(40);
+
+	printf("  clean line %.0f ms, losing 40 %% of the frames %.0f ms\n", (double)clean_us / 1e3,
+	       (double)bad_us / 1e3);
+	ck_assert_uint_gt(bad_us, 6 * clean_us);
+}
+END_TEST
+
 START_TEST(more_models_than_slots_take_turns)
 {
 	static const char *const task[] = { "matvec64", "dct32", "fir32", "fft64" };
@@ -602,6 +636,7 @@ int main(void)
 	tcase_add_test(tc, closing_under_load_cancels_what_is_out);
 	tcase_add_test(tc, two_batches_are_on_their_way_at_a_time_and_answers_are_timed);
 	tcase_add_test(tc, batches_that_are_empty_or_too_long_are_refused);
+	tcase_add_test(tc, a_bad_line_is_slow_and_no_fault_of_the_board);
 	tcase_add_test(tc, more_models_than_slots_take_turns);
 	tcase_add_test(tc, a_model_may_work_off_its_load_before_another_evicts_it);
 	tcase_add_test(tc, a_removed_model_is_used_no_more_and_its_memory_follows_its_last_user);
