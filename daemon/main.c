@@ -280,6 +280,7 @@ int main(int argc, char **argv)
 				       .program = "harvestd " PACKAGE_VERSION,
 				       .notify = tell_manager } };
 
+	hv_std_streams_hold();
 	if (parse(&s, argc, argv) != HV_OK)
 		return EXIT_USAGE;
 	if (s.help || s.version) {

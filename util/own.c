@@ -15,7 +15,6 @@ int hv_err_errno(int sys)
 	case EBUSY:
 	case EMFILE:
 	case ENFILE:
-	case ENOSPC:
 	case EAGAIN: return HV_E_BUSY;
 	case EACCES:
 	case EPERM: return HV_E_DENIED;
@@ -142,7 +141,18 @@ int hv_file_write(const char *path, const void *data, size_t len)
 		err = hv_err_errno(errno);
 	if (err == HV_OK && rename(tmp, path) < 0)
 		err = hv_err_errno(errno);
-	if (err != HV_OK)
+	if (err != HV_OK) {
+		int cause = errno;
+
 		unlink(tmp);
+		errno = cause;
+	}
 	return err;
+}
+
+void hv_std_streams_hold(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }

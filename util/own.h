@@ -44,7 +44,12 @@ int hv_err_errno(int sys);
 HV_NODISCARD int hv_file_read(const char *path, size_t max_bytes, uint8_t **data, size_t *len);
 
 /* Write a whole file by way of a temporary neighbour and rename: readers see the old file
- * or the new one, never a part. Devices and pipes are written to in place. */
+ * or the new one, never a part. Devices and pipes are written to in place. Negative: HV_E_*,
+ * and errno says more. */
 HV_NODISCARD int hv_file_write(const char *path, const void *data, size_t len);
+
+/* First thing in a program: standard streams that were closed are opened so that using them
+ * fails. Else the next file or socket gets their number, and is written to in their place. */
+void hv_std_streams_hold(void);
 
 #endif

@@ -5,8 +5,10 @@
 #include "tasks/metric.h"
 #include "util/json_out.h"
 #include "util/own.h"
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { SAMPLES = 4096, SAMPLES_MIN = 128, SAMPLES_MAX = 1 << 20, LEVEL = 2 };
 enum { MATRIX_MAX_BYTES = 16 << 20 };
@@ -169,11 +171,11 @@ int cli_build(const struct cli *c)
 		return r;
 	}
 	r = package_encode(p, &bytes, &len);
-	if (r == HV_OK)
-		r = hv_file_write(c->opt[CLI_OUT], bytes, len);
 	if (r < 0)
-		r = cli_fail(c, r == HV_E_NOENT ? HV_E_IO : r, "%s cannot be written: %s",
-			     c->opt[CLI_OUT], hv_err_text(r));
+		return cli_fail(c, r, "%s cannot be made: %s", c->opt[CLI_OUT], hv_err_text(r));
+	if (hv_file_write(c->opt[CLI_OUT], bytes, len) < 0)
+		r = cli_fail(c, HV_E_IO, "%s cannot be written: %s", c->opt[CLI_OUT],
+			     strerror(errno));
 	else
 		(p->kind == PACKAGE_NETWORK ? say_network : say)(c, p, len);
 	package_free(p);

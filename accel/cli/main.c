@@ -214,6 +214,7 @@ int main(int argc, char **argv)
 	struct cli c = { 0 };
 	int r;
 
+	hv_std_streams_hold();
 	if (asks_for(argc, argv, "--help")) {
 		print_help();
 		return CLI_DONE;

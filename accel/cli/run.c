@@ -2,6 +2,7 @@
 #include "accel/cli/open.h"
 #include "util/json_out.h"
 #include "util/own.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,11 +90,11 @@ static int records_write(const struct cli *c, const struct package *p, const cha
 		r = npy_encode(&a, &file, &len);
 		out = file;
 	}
-	if (r == HV_OK)
-		r = hv_file_write(path, out, len);
-	return r < 0 ? cli_fail(c, r == HV_E_NOENT ? HV_E_IO : r, "%s cannot be written: %s", path,
-				hv_err_text(r))
-		     : CLI_DONE;
+	if (r < 0)
+		return cli_fail(c, r, "%s cannot be made: %s", path, hv_err_text(r));
+	return hv_file_write(path, out, len) < 0
+		       ? cli_fail(c, HV_E_IO, "%s cannot be written: %s", path, strerror(errno))
+		       : CLI_DONE;
 }
 
 static void say(const struct cli *c, const struct package *p, size_t records)

@@ -121,8 +121,10 @@ static int run(struct ctl *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct ctl c = { .args = { .priority = -1, .route = -1, .policy = -1 } };
-	int err = run(&c, argc - 1, argv + 1);
+	int err;
 
+	hv_std_streams_hold();
+	err = run(&c, argc - 1, argv + 1);
 	if (err == HV_OK && (fflush(stdout) != 0 || ferror(stdout)))
 		err = ctl_fail(&c, HV_E_IO, "cannot write to stdout");
 	if (err != HV_OK)

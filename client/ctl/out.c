@@ -1,6 +1,7 @@
 #include "client/ctl/out.h"
 #include "tasks/catalog.h"
 #include "util/own.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static int failed(const char *path, int err, struct reason *why)
 	reason_set(why, "cannot write %s: %s", path,
 		   err == HV_E_DENIED  ? "no permission"
 		   : err == HV_E_NOENT ? "there is no such folder"
-				       : hv_err_text(err));
+		   : err == HV_E_NOMEM ? hv_err_text(err)
+				       : strerror(errno));
 	return err == HV_E_NOMEM ? err : HV_E_IO;
 }
 

@@ -99,6 +99,10 @@ refused 2 "unknown task 'fft'" "$C" pack --task fft --in good.raw --dtype int16 
 refused 8 'job file already' "$C" pack --task fft64 --in mono.bin -o x.bin
 refused 1 'cannot write /no/such/folder' "$C" pack --task fft64 --in good.raw --dtype int16 -o /no/such/folder/x.bin
 
+# Results that cannot be delivered: a full disk, a standard output that was closed.
+refused 1 'cannot write /dev/full: No space' "$C" pack --task fft64 --in good.raw --dtype int16 -o /dev/full
+refused 1 'cannot write -: ' bash -c "exec \"\$0\" \"\$@\" >&-" "$C" submit good.raw --task fft64 --dtype int16 -o -
+
 # Wishes nobody can grant.
 refused 4 'deadline.*in the past' "$C" submit good.raw --task fft64 --dtype int16 --deadline-ms 0
 refused 4 'deadline.*in the past' "$C" submit good.raw --task fft64 --dtype int16 --deadline-ms -5
@@ -108,7 +112,7 @@ refused 1 'job' "$C" wait nosuch
 refused 1 'job' "$C" explain j999.00000000
 refused 1 'board' "$C" boards show nosuch
 refused 1 'model' "$C" models remove nosuch
-refused 8 'package' "$C" models install good.raw
+refused 8 'good.raw: .*package' "$C" models install good.raw
 
 # A second daemon on the same socket gives up and leaves the first alone.
 expect 1 "$HARVEST_SOCKET|already" timeout 20 "$B/harvestd" --socket "$HARVEST_SOCKET" \

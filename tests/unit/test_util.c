@@ -191,6 +191,30 @@ START_TEST(reading_refuses_what_is_missing_too_long_or_no_file)
 }
 END_TEST
 
+START_TEST(a_full_disk_is_told_as_such)
+{
+	ck_assert_int_eq(hv_file_write("/dev/full", "x", 1), HV_E_IO);
+	ck_assert_int_eq(errno, ENOSPC);
+}
+END_TEST
+
+START_TEST(a_closed_standard_stream_is_never_the_next_file)
+{
+	int was_open = dup(STDOUT_FILENO), fd, wrote;
+
+	ck_assert_int_ge(was_open, 0);
+	close(STDOUT_FILENO);
+	hv_std_streams_hold();
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	wrote = (int)write(STDOUT_FILENO, "x", 1);
+	dup2(was_open, STDOUT_FILENO);
+	close(was_open);
+	ck_assert_int_gt(fd, STDERR_FILENO);
+	close(fd);
+	ck_assert_int_lt(wrote, 0);
+}
+END_TEST
+
 START_TEST(a_pipe_is_read_to_its_end_and_no_further_than_the_cap)
 {
 	static uint8_t big[60000];
@@ -238,6 +262,8 @@ static Suite *util_suite(void)
 	tcase_add_test(files, a_written_file_honours_the_umask);
 	tcase_add_test(files, writing_to_a_special_file_writes_into_it_and_does_not_replace_it);
 	tcase_add_test(files, reading_refuses_what_is_missing_too_long_or_no_file);
+	tcase_add_test(files, a_full_disk_is_told_as_such);
+	tcase_add_test(files, a_closed_standard_stream_is_never_the_next_file);
 	tcase_add_test(files, a_pipe_is_read_to_its_end_and_no_further_than_the_cap);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, files);

@@ -125,6 +125,11 @@ static int ask(struct ctl *c, Hv__ModelsRequest *q, const uint8_t *file, size_t 
 	struct hv_reply reply;
 	int err = ctl_ask_with(c, IPC_MODELS, &q->base, file, len, IPC_MODELS_REPLY, &reply);
 
+	if (err == HV_E_FORMAT && file != NULL) {
+		struct reason said = c->why;
+
+		return ctl_fail(c, err, "%s: %s", c->args.word[1], said.text);
+	}
 	if (err != HV_OK)
 		return err;
 	err = show(c, (const Hv__ModelList *)reply.msg, q->verb);

@@ -3,6 +3,7 @@
 #include "client/ctl/words.h"
 #include "util/json_out.h"
 #include "util/own.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,7 +124,7 @@ static int build(struct ctl *c, const struct samples *s, const struct cut *k)
 	err = hv_file_write(c->args.out, file, len);
 	return err == HV_OK
 		       ? HV_OK
-		       : ctl_fail(c, HV_E_IO, "cannot write %s: %s", c->args.out, hv_err_text(err));
+		       : ctl_fail(c, HV_E_IO, "cannot write %s: %s", c->args.out, strerror(errno));
 }
 
 static void say(const struct ctl *c, const struct cut *k)
