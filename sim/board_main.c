@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <string.h>
 
-enum { EXIT_WORK = 1, EXIT_NO_DAEMON = 5, EXIT_FILE = 8 };
+enum { EXIT_WORK = 1, EXIT_REFUSED = 3, EXIT_NO_DAEMON = 5, EXIT_FILE = 8 };
 
 #define SLICE_NS     UINT64_C(2000000) /* modelled time between two looks at the socket */
 #define NAP_NS       UINT64_C(500000) /* shortest sleep: events of it are caught up */
@@ -207,6 +207,14 @@ static int run(struct board_options *o, FILE *log, const sigset_t *open_mask)
 		vboard_log_header(log);
 	err = serve(o, b, open_mask);
 	vboard_log_flush(b);
+	if (err == HV_E_DENIED) {
+		fprintf(stderr,
+			"harvest-board: no permission for the socket %s: join its group, or use "
+			"sudo\n",
+			o->connect);
+		vboard_free(b);
+		return EXIT_REFUSED;
+	}
 	if (err != HV_OK) {
 		fprintf(stderr,
 			"harvest-board: no daemon at %s: start harvestd, or name its "
@@ -230,8 +238,10 @@ int main(int argc, char **argv)
 	struct board_options o;
 	sigset_t block, open_mask;
 	FILE *log = NULL;
-	int code = board_options_parse(argc, argv, &o);
+	int code;
 
+	hv_std_streams_hold();
+	code = board_options_parse(argc, argv, &o);
 	if (code != 0) {
 		primary_spec_clear(&o.primary);
 		return code - 1;

@@ -70,9 +70,8 @@ static void help(void)
 		printf("  %-20s ", left);
 		help_text(opts[i].help);
 	}
-	printf("\nEnds on SIGTERM or SIGINT with a summary. Exit codes: 0 done, 2 usage, 5 no "
-	       "daemon,\n"
-	       "8 bad input file.\n");
+	printf("\nEnds on SIGTERM or SIGINT with a summary. Exit codes: 0 done, 2 usage,\n"
+	       "3 no permission, 5 no daemon, 8 bad input file.\n");
 }
 
 static int refuse(int code, const char *why)

@@ -9,6 +9,7 @@
 
 #define PAUSE_FIRST_NS UINT64_C(100000000)
 #define PAUSE_MAX_NS   UINT64_C(3000000000)
+#define BRIEF_NS       UINT64_C(2000000000) /* a daemon that wants the board keeps it longer */
 
 void board_socket_init(struct board_socket *s, const char *path, uint64_t wall_ns)
 {
@@ -32,32 +33,58 @@ static int open_socket(const char *path)
 	return hv_take_fd(fd);
 }
 
-static void try_connect(struct board_socket *s, uint64_t wall_ns)
+static void slow_down(struct board_socket *s)
+{
+	if (s->pause_ns < PAUSE_MAX_NS)
+		s->pause_ns *= 2;
+}
+
+/* HV_E_DENIED: no use in trying again. */
+static int try_connect(struct board_socket *s, uint64_t wall_ns)
 {
 	int fd = open_socket(s->path);
 
 	if (fd >= 0) {
 		s->fd = fd;
-		if (s->told)
+		if (s->told && !s->turned_away)
 			fprintf(stderr, "harvest-board: connected to %s\n", s->path);
 		s->was_connected = true;
 		s->told = false;
-		s->pause_ns = PAUSE_FIRST_NS;
+		s->up_ns = wall_ns;
 		s->out_at = s->out_n = 0;
-		return;
+		return HV_OK;
 	}
+	if ((fd == -EACCES || fd == -EPERM) && !s->was_connected)
+		return HV_E_DENIED;
 	if (!s->told)
 		fprintf(stderr, "harvest-board: %s: %s; trying again%s\n", s->path, strerror(-fd),
 			s->was_connected ? "" : " for 5 seconds (is harvestd running?)");
 	s->told = true;
 	s->try_at_ns = wall_ns + s->pause_ns;
-	if (s->was_connected && s->pause_ns < PAUSE_MAX_NS)
-		s->pause_ns *= 2;
+	if (s->was_connected)
+		slow_down(s);
+	return HV_OK;
 }
 
 static void lost(struct board_socket *s, struct vboard *b, const char *why, uint64_t wall_ns)
 {
-	fprintf(stderr, "harvest-board: the daemon went away (%s); trying again\n", why);
+	bool brief = wall_ns - s->up_ns < BRIEF_NS;
+
+	if (!brief) {
+		s->turned_away = false;
+		s->pause_ns = PAUSE_FIRST_NS;
+	}
+	if (brief && !s->turned_away)
+		fprintf(stderr,
+			"harvest-board: the daemon ended the connection at once (%s): is another "
+			"board plugged in with this --serial? Its log says; trying again\n",
+			why);
+	else if (!brief)
+		fprintf(stderr, "harvest-board: the daemon went away (%s); trying again\n", why);
+	if (brief) {
+		s->turned_away = true;
+		slow_down(s);
+	}
 	board_socket_close(s);
 	s->told = true;
 	s->since_ns = wall_ns;
@@ -111,8 +138,8 @@ static void deliver(struct board_socket *s, struct vboard *b, uint64_t wall_ns)
 
 int board_socket_run(struct board_socket *s, struct vboard *b, uint64_t wall_ns)
 {
-	if (s->fd < 0 && wall_ns >= s->try_at_ns)
-		try_connect(s, wall_ns);
+	if (s->fd < 0 && wall_ns >= s->try_at_ns && try_connect(s, wall_ns) != HV_OK)
+		return HV_E_DENIED;
 	if (s->fd < 0) {
 		uint8_t nowhere[256];
 

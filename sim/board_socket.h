@@ -7,7 +7,9 @@ struct board_socket {
 	const char *path; /* borrowed */
 	int fd; /* -1: not connected */
 	bool was_connected, told;
+	bool turned_away; /* the daemon ended the last connection soon after its begin */
 	uint64_t since_ns; /* wall: not connected since */
+	uint64_t up_ns; /* wall: connected since */
 	uint64_t try_at_ns, pause_ns;
 	uint8_t out[4096];
 	size_t out_at, out_n;
@@ -18,7 +20,7 @@ enum { BOARD_SOCKET_PATIENCE_S = 5 };
 
 void board_socket_init(struct board_socket *s, const char *path, uint64_t wall_ns);
 /* Connect when it is time, move bytes both ways. HV_E_GONE: there was never a daemon within
- * the patience. */
+ * the patience. HV_E_DENIED: its socket is not for us. */
 HV_NODISCARD int board_socket_run(struct board_socket *s, struct vboard *b, uint64_t wall_ns);
 /* Events to wait for, and until when. */
 short board_socket_events(const struct board_socket *s, const struct vboard *b);

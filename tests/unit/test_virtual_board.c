@@ -1,7 +1,11 @@
+#include "sim/board_socket.h"
 #include "tests/lib/board_peer.h"
 #include "util/own.h"
 #include <check.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 /* What surrounds the agent in harvest-board: the serial line, workloads, faults. */
 
@@ -47,6 +51,40 @@ START_TEST(a_line_is_bounded_and_faults_hit_their_share_of_bytes)
 	ck_assert_uint_lt(w.dropped, 1150);
 	ck_assert_uint_gt(w.flipped, 1300);
 	ck_assert_uint_lt(w.flipped, 1700);
+}
+END_TEST
+
+START_TEST(a_board_that_is_turned_away_knocks_ever_more_slowly)
+{
+	static struct board_socket s;
+	static struct vboard b; /* only its lines are used */
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	char dir[] = "/tmp/test-cable.XXXXXX";
+	unsigned knocks = 0;
+	int door;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/s", dir);
+	door = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	ck_assert_int_eq(bind(door, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(listen(door, 4), 0);
+	board_socket_init(&s, at.sun_path, 1);
+	for (uint64_t ms = 0; ms < 60000; ms += 10) {
+		int fd;
+
+		ck_assert_int_eq(board_socket_run(&s, &b, 1 + ms * 1000000), HV_OK);
+		fd = accept(door, NULL, NULL);
+		if (fd >= 0) {
+			knocks++;
+			close(fd);
+		}
+	}
+	ck_assert_uint_ge(knocks, 15);
+	ck_assert_uint_le(knocks, 25);
+	board_socket_close(&s);
+	close(door);
+	unlink(at.sun_path);
+	rmdir(dir);
 }
 END_TEST
 
@@ -363,6 +401,7 @@ static TCase *parts(void)
 	tcase_add_loop_test(tc, a_bad_workload_is_refused_with_a_sentence, 0,
 			    HV_ARRAY_SIZE(bad_specs));
 	tcase_add_loop_test(tc, a_bad_trace_is_refused_with_its_line, 0, HV_ARRAY_SIZE(bad_traces));
+	tcase_add_test(tc, a_board_that_is_turned_away_knocks_ever_more_slowly);
 	tcase_add_test(tc, a_trace_is_followed_to_the_microsecond);
 	tcase_add_test(tc, poisson_arrivals_have_their_rate_and_follow_the_seed);
 	tcase_add_loop_test(tc, a_bad_fault_is_refused_with_a_sentence, 0,
