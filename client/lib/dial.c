@@ -26,6 +26,8 @@ static void socket_group(const char *path, char *to, size_t cap)
 		*slash = '\0';
 	if (stat(path, &st) < 0 && (slash == NULL || stat(folder, &st) < 0))
 		return;
+	if (st.st_gid == 0) /* nobody should join root for this */
+		return;
 	if (getgrgid_r(st.st_gid, &g, buf, sizeof(buf), &found) != 0 || found == NULL)
 		return;
 	strncpy(to, g.gr_name, cap - 1);
@@ -40,10 +42,17 @@ static int refused(const char *path, int sys, struct reason *why)
 	case EACCES:
 	case EPERM:
 		socket_group(path, group, sizeof(group));
-		reason_set(why,
-			   "no permission for the socket %s: it is open to group '%s'; join it "
-			   "(usermod -aG %s USER), log in again, and retry",
-			   path, group[0] ? group : "harvest", group[0] ? group : "harvest");
+		if (group[0] == '\0')
+			reason_set(why,
+				   "no permission for the socket %s: use sudo, or a daemon whose "
+				   "socket is open to a group of yours",
+				   path);
+		else
+			reason_set(
+				why,
+				"no permission for the socket %s: it is open to group '%s'; join "
+				"it (usermod -aG %s USER), log in again, and retry",
+				path, group, group);
 		return HV_E_DENIED;
 	case ENOENT:
 	case ENOTDIR:

@@ -131,6 +131,20 @@ const char *sched_why_text(const struct sched_job *j, const struct sched_candida
 	return "?";
 }
 
+/* The deadline is what is left of it: samples take time to arrive. */
+static void late_text(const struct sched_job *j, const struct sched_candidate *best,
+		      const char *seek, const char *best_name, char *to, size_t cap)
+{
+	if (j->deadline_us <= 0)
+		snprintf(to, cap,
+			 "the deadline passed while the samples arrived: give the job more time");
+	else
+		snprintf(to, cap,
+			 "%s can finish within the deadline, %.1f ms from now: the soonest is %s, "
+			 "in %.1f ms",
+			 seek, j->deadline_us / 1000, best_name, best->finish_us / 1000);
+}
+
 char *sched_refusal_text(const struct sched_job *j, const struct sched_candidate *c, size_t n,
 			 const struct sched_verdict *v, const char *best_name, char *to, size_t cap)
 {
@@ -162,12 +176,7 @@ char *sched_refusal_text(const struct sched_job *j, const struct sched_candidate
 			 "for; use --route auto or cpu",
 			 seek, best_name);
 		break;
-	default:
-		snprintf(
-			to, cap,
-			"%s can finish within the deadline of %.0f us: the best is %s with %.0f us",
-			seek, j->deadline_us, best_name, b->finish_us);
-		break;
+	default: late_text(j, b, seek, best_name, to, cap); break;
 	}
 	return to;
 }

@@ -773,7 +773,7 @@ START_TEST(a_deadline_that_passes_expires_the_job)
 	m.records = 20000;
 	m.deadline_us = 20;
 	ck_assert(peer_submit(&w, &p, 1, &m, 3));
-	expect_error(&p, HV_E_BUDGET, "within the deadline");
+	expect_error(&p, HV_E_BUDGET, "the deadline passed while");
 	peer_close(&p);
 	world_stop(&w);
 }
