@@ -30,6 +30,7 @@ bin_PROGRAMS += harvest-model
 harvest_model_SOURCES = \
 	accel/cli/main.c accel/cli/cli.h accel/cli/open.c accel/cli/open.h \
 	accel/cli/build.c accel/cli/import.c accel/cli/run.c accel/cli/cost.c accel/cli/place.c \
+	accel/cli/tenant.c accel/cli/tenant.h \
 	accel/cli/bound.c accel/cli/dump.c \
 	accel/cli/check.c accel/cli/check_package.c accel/cli/emulate.c
 harvest_model_LDADD = libhvimport.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
@@ -48,6 +49,7 @@ libhvaccel_la_SOURCES = \
 	accel/emu/emu.h accel/emu/state.h accel/emu/layer.h accel/emu/emu.c \
 	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c accel/emu/dot.h accel/emu/dot.c \
 	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \
+	accel/cost/calibration.h accel/cost/calibration.c \
 	accel/slotimg/build.h accel/slotimg/build.c \
 	accel/kat/kat.h accel/kat/parser.h accel/kat/fields.c accel/kat/records.c \
 	accel/kat/parse.c accel/kat/check.c

@@ -2,7 +2,8 @@
 
 # net, ref, image, emu, cost, kat, slotimg
 accel_net_tests = tests/prop/test_accel tests/prop/test_residents tests/prop/test_slotimg tests/unit/test_accel_num \
-	tests/unit/test_accel_kat tests/unit/test_accel_emu tests/unit/test_accel_net
+	tests/unit/test_accel_kat tests/unit/test_accel_emu tests/unit/test_accel_net \
+	tests/unit/test_calibration
 if HAVE_CHECK
 check_PROGRAMS += $(accel_net_tests)
 TESTS += $(accel_net_tests)
@@ -11,6 +12,9 @@ tests_prop_test_accel_SOURCES = tests/prop/test_accel.c tests/lib/accel_nets.c \
 	tests/lib/accel_nets.h
 tests_prop_test_accel_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_accel_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+tests_unit_test_calibration_SOURCES = tests/unit/test_calibration.c
+tests_unit_test_calibration_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_calibration_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
 tests_prop_test_residents_SOURCES = tests/prop/test_residents.c tests/lib/accel_nets.c \
 	tests/lib/accel_nets.h
 tests_prop_test_residents_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
@@ -32,13 +36,15 @@ tests_prop_test_slotimg_SOURCES = tests/prop/test_slotimg.c tests/lib/accel_nets
 tests_prop_test_slotimg_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_slotimg_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
 
-accel_fuzz = tests/fuzz/fuzz_kat tests/fuzz/fuzz_slotimg
+accel_fuzz = tests/fuzz/fuzz_kat tests/fuzz/fuzz_slotimg tests/fuzz/fuzz_calibration
 check_PROGRAMS += $(accel_fuzz)
 TESTS += $(accel_fuzz)
-EXTRA_DIST += tests/fuzz/corpus/kat tests/fuzz/corpus/slotimg
-CLEANFILES += fuzz_kat.crash fuzz_slotimg.crash
+EXTRA_DIST += tests/fuzz/corpus/kat tests/fuzz/corpus/slotimg tests/fuzz/corpus/calibration
+CLEANFILES += fuzz_kat.crash fuzz_slotimg.crash fuzz_calibration.crash
 tests_fuzz_fuzz_kat_SOURCES = tests/fuzz/fuzz_kat.c
 tests_fuzz_fuzz_kat_LDADD = libhvfuzz.la libhvaccel.la libhvutil.la
+tests_fuzz_fuzz_calibration_SOURCES = tests/fuzz/fuzz_calibration.c
+tests_fuzz_fuzz_calibration_LDADD = libhvfuzz.la libhvaccel.la libhvutil.la
 tests_fuzz_fuzz_slotimg_SOURCES = tests/fuzz/fuzz_slotimg.c
 tests_fuzz_fuzz_slotimg_LDADD = libhvfuzz.la libhvsteps.la libhvutil.la
 

@@ -17,13 +17,15 @@ enum cli_opt {
 	CLI_NAME, /* --name NAME */
 	CLI_SAMPLES, /* --samples N */
 	CLI_LINK_BPS, /* --link-bps N */
-	CLI_BESIDE, /* --beside PACKAGE */
+	CLI_BESIDE, /* --beside PACKAGE, as often as wanted: see beside[] */
 	CLI_DUMP, /* --dump */
 	CLI_YAML, /* --yaml FILE */
 	CLI_WEIGHTS, /* --weights DIR */
 	CLI_KAT, /* --kat FILE */
 	CLI_AVG_ROUND, /* --avg-pool-rounding */
 	CLI_FIFO, /* --fifo */
+	CLI_KEEP_DATA, /* --keep-data */
+	CLI_CALIBRATION, /* --calibration FILE */
 	CLI_OPTS,
 };
 
@@ -39,10 +41,14 @@ enum cli_exit {
 	CLI_BAD_FILE = 8,
 };
 
+enum { CLI_BESIDE_MAX = 15 };
+
 /* One parsed command line; all strings are borrowed from argv. */
 struct cli {
 	const char *verb;
 	const char *opt[CLI_OPTS]; /* value; "" for a switch that is on; NULL when absent */
+	const char *beside[CLI_BESIDE_MAX]; /* every --beside, in order */
+	unsigned n_beside;
 	int argc; /* arguments that are no options */
 	char **argv;
 };

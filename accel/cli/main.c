@@ -23,12 +23,14 @@ static const struct {
 	[CLI_NAME]     = { "--name",     "NAME",  "name of the package" },
 	[CLI_SAMPLES]  = { "--samples",  "N",     "records of the statistical certificate" },
 	[CLI_LINK_BPS] = { "--link-bps", "N",     "line rate of the link, bits per second" },
-	[CLI_BESIDE]   = { "--beside",   "FILE",  "package that is already resident" },
+	[CLI_BESIDE]   = { "--beside",   "FILE",  "package that is already resident; may be repeated" },
 	[CLI_YAML]     = { "--yaml",     "FILE",  "network as the vendor's generator describes it" },
 	[CLI_WEIGHTS]  = { "--weights",  "DIR",   "its arrays: wN.npy, bN.npy, input.npy" },
 	[CLI_KAT]      = { "--kat",      "FILE",  "network of a known-answer test" },
 	[CLI_AVG_ROUND] = { "--avg-pool-rounding", NULL, "average pooling rounds, else truncates" },
 	[CLI_FIFO]     = { "--fifo",     NULL,    "the input of the network comes through the FIFO" },
+	[CLI_KEEP_DATA] = { "--keep-data", NULL,  "the residents' data words must survive, too" },
+	[CLI_CALIBRATION] = { "--calibration", "FILE", "measured constants of the cost model, key = value" },
 	[CLI_DUMP]     = { "--dump",     NULL,    "print address and value of every expected word" },
 };
 
@@ -49,11 +51,12 @@ static const struct verb {
 	  BIT(CLI_FIFO), cli_build },
 	{ "run", "PACKAGE --in FILE -o FILE",
 	  "answer records as the accelerator would; of a network: int8 tensors in, int32 out", 1, 1, BIT(CLI_IN) | BIT(CLI_OUT), cli_run },
-	{ "cost", "PACKAGE [--link-bps N]",
-	  "modelled cycles, bus accesses, link time and energy", 1, 1, BIT(CLI_LINK_BPS), cli_cost },
-	{ "place", "PACKAGE [--beside PACKAGE]",
-	  "where it fits in the accelerator, alone or beside a resident package", 1, 1,
-	  BIT(CLI_BESIDE), cli_place },
+	{ "cost", "PACKAGE [--link-bps N] [--calibration FILE]",
+	  "cycles, bus accesses, link time and energy, modelled or from measured constants", 1, 1,
+	  BIT(CLI_LINK_BPS) | BIT(CLI_CALIBRATION), cli_cost },
+	{ "place", "PACKAGE [--beside PACKAGE]... [--keep-data]",
+	  "a map of who sits where, and the certificate that nothing overlaps", 1, 1,
+	  BIT(CLI_BESIDE) | BIT(CLI_KEEP_DATA), cli_place },
 	{ "bound", "PACKAGE",
 	  "worst-case and certified error, and the domain", 1, 1, 0, cli_bound },
 	{ "dump", "PACKAGE",
@@ -162,14 +165,18 @@ static int take_option(const struct verb *v, struct cli *c, int argc, char **arg
 			continue;
 		if (o != CLI_JSON && (v->options & BIT(o)) == 0)
 			break;
-		if (c->opt[o] != NULL)
+		if (c->opt[o] != NULL && o != CLI_BESIDE)
 			return usage_error(v->name, "option given twice:", argv[*i]);
+		if (o == CLI_BESIDE && c->n_beside == CLI_BESIDE_MAX)
+			return usage_error(v->name, "more than 15 times:", argv[*i]);
 		if (options[o].value == NULL)
 			c->opt[o] = "";
 		else if (*i + 1 < argc)
 			c->opt[o] = argv[++*i];
 		else
 			return usage_error(v->name, "value missing after", argv[*i]);
+		if (o == CLI_BESIDE)
+			c->beside[c->n_beside++] = c->opt[o];
 		return CLI_DONE;
 	}
 	return usage_error(v->name, "unknown option", argv[*i]);

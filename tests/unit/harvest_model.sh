@@ -85,6 +85,23 @@ check "every line of cost says modelled" test -z "$(tail -n +2 "$W/out" | grep -
 "$M" cost --json --link-bps 115200 "$W/a.hvm" >"$W/slow"
 check "the link's rate counts" grep -q '"link_bps":115200,.*"record_link_us":11111.1' "$W/slow"
 
+printf '# board 7\nbus_write_ns = 1000\nbus_read_ns=1000\n' >"$W/cal"
+exits 0 cost "$W/a.hvm" --calibration "$W/cal"
+check "a calibrated line says so" grep -q '^  bus .* 144.0 us (calibrated)$' "$W/out"
+check "the others stay modelled" grep -q '^  link .*(modelled)$' "$W/out"
+exits 0 cost --json "$W/a.hvm" --calibration "$W/cal"
+check "JSON names each constant's source" \
+	grep -q '"key":"bus_read_ns","value":1000,"measured":true,"source":"calibration"' "$W/out"
+printf 'bus_write_ns = 1000\nbus_write = 3\n' >"$W/bad.cal"
+exits 8 cost "$W/a.hvm" --calibration "$W/bad.cal"
+check "the line is named" grep -q "bad.cal: line 2: unknown key 'bus_write'" "$W/err"
+exits 8 cost "$W/a.hvm" --calibration "$W/none.cal"
+
+exits 0 place "$B/models/approx/fft256/fft256-l4.hvm" --beside "$W/a.hvm" --beside "$W/a.hvm"
+check "two residents, a map and a certificate" awk '
+	/^dct32-l3 / { n++ } /^    kernels .*processors 0 to / { map++ } /^certificate .* 2 residents/ { ok = 1 }
+	END { exit !(n == 2 && map >= 3 && ok) }' "$W/out"
+exits 4 place "$W/a.hvm" --beside "$W/a.hvm" --keep-data
 exits 0 place "$B/models/approx/fft256/fft256-l4.hvm" --beside "$W/a.hvm"
 check "the guest starts behind the resident" awk '
 	/^dct32-l3 / { end = $6 } /^fft256-l4 / { first = $4 } END { exit !(first > end) }' "$W/out"
