@@ -41,7 +41,7 @@ libhvaccel_la_SOURCES = \
 	accel/num.h accel/net/net.h accel/net/check.c accel/net/shape.c \
 	accel/ref/ref.h accel/ref/ref.c \
 	accel/ref/fast.h accel/ref/fast_kernel.h accel/ref/fast.c accel/ref/fast_plain.c \
-	accel/ref/fast_x86.c \
+	accel/ref/fast_x86.c accel/ref/fast_neon.c \
 	accel/image/image.h accel/image/geometry.h accel/image/geometry.c \
 	accel/image/build.c accel/image/pack.c accel/image/place.c accel/image/sequence.c accel/image/stream.c \
 	accel/image/footprint.h accel/image/footprint.c accel/image/certify.h accel/image/certify.c \

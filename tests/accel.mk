@@ -9,7 +9,7 @@ check_PROGRAMS += $(accel_net_tests)
 TESTS += $(accel_net_tests)
 endif
 tests_prop_test_accel_SOURCES = tests/prop/test_accel.c tests/lib/accel_nets.c \
-	tests/lib/accel_nets.h
+	tests/lib/accel_nets.h tests/lib/fast_twins.c tests/lib/fast_twins.h
 tests_prop_test_accel_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_accel_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
 tests_unit_test_calibration_SOURCES = tests/unit/test_calibration.c
@@ -106,3 +106,6 @@ tests_prop_test_import_SOURCES = tests/prop/test_import.c tests/lib/accel_nets.c
 	tests/lib/accel_nets.h tests/lib/net_yaml.c tests/lib/net_yaml.h tests/lib/temp_dir.h
 tests_prop_test_import_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
 tests_prop_test_import_LDADD = $(import_libs) $(CHECK_LIBS)
+
+# built by scripts/check-arm64 alone
+EXTRA_DIST += tests/prop/fast_twins.c

@@ -18,13 +18,15 @@ struct layer {
 	struct cnn_layer l; /* weights and bias are not used after packing */
 	uint32_t out_h, out_w, pooled_h, pooled_w;
 	uint32_t rows, row_pixels; /* calls of the kernel: output pixels in a row, and rows */
-	size_t row_step; /* bytes of activations between rows */
+	size_t row_step; /* values of activations between rows */
+	const struct fast_way *way;
+	bool positive; /* results are 0..127 */
 	struct fast_gemm g;
 	struct fast_finish finish;
-	int8_t *weights;
+	void *weights;
 	int32_t *start;
 	uint8_t *padded; /* the input with what is around it, NULL when nothing is */
-	uint32_t padded_w;
+	uint32_t padded_h, padded_w;
 	struct plane out; /* 8-bit results */
 	int32_t *wide; /* 32-bit results, (pixels, blocks * 16) */
 };
@@ -37,11 +39,14 @@ struct cnn_fast {
 	size_t outputs;
 	/* room for one layer's operands: gathered, pooled; combined ones are wider */
 	uint8_t *gathered, *pooled;
-	int16_t *combined;
+	int16_t *combined, *arranged;
 	int32_t *sums; /* FAST_TILE pixels, or a row of pooling sums */
 };
 
-static const struct fast_isa plain = { "plain", 1, fast_kernel_plain, fast_finish_plain };
+static const struct fast_isa plain = { "plain",
+				       { fast_kernel_plain, FAST_WIDE, 0 },
+				       { fast_kernel_plain, FAST_WIDE, 0 },
+				       fast_finish_plain };
 
 static const struct fast_isa *isa_at(unsigned i)
 {
@@ -93,7 +98,7 @@ static void plan_walk(struct layer *y)
 
 	y->g.pixel_step = stride;
 	y->g.segments = kh;
-	y->g.segment_bytes = kw * stride;
+	y->g.segment_values = kw * stride;
 	y->g.segment_step = line * cnn_layer_dilation(l);
 	y->rows = y->out_h;
 	y->row_pixels = y->out_w;
@@ -103,15 +108,15 @@ static void plan_walk(struct layer *y)
 		y->row_pixels = y->out_h * y->out_w;
 	}
 	if (l->flatten) {
-		y->g.segment_bytes = stride * l->height * l->width;
+		y->g.segment_values = stride * l->height * l->width;
 		y->row_pixels = 1;
 	} else if (l->op == CNN_OP_CONV1D && cnn_layer_dilation(l) == 1) {
-		y->g.segment_bytes = kh * stride;
+		y->g.segment_values = kh * stride;
 		y->g.segments = 1;
 	}
 }
 
-/* Byte b of segment s: which tap and channel; false for channels that only fill up. */
+/* Value b of segment s: which tap and channel; false for channels that only fill up. */
 static bool weight_at(const struct layer *y, uint32_t o, uint32_t s, uint32_t b, int8_t *w)
 {
 	const struct cnn_layer *l = &y->l;
@@ -132,32 +137,79 @@ static bool weight_at(const struct layer *y, uint32_t o, uint32_t s, uint32_t b,
 	return true;
 }
 
-static bool pack_weights(struct layer *y, uint32_t group)
+/* The weights of one block behind each other; what FAST_BIASED adds to the sums is taken off
+ * their start. */
+static void pack_block(struct layer *y, uint32_t block, uint32_t group)
+{
+	const struct fast_gemm *g = &y->g;
+	size_t at = (size_t)block * g->segments * g->segment_values * FAST_BLOCK;
+
+	for (uint32_t s = 0; s < g->segments; s++)
+		for (uint32_t k = 0; k < g->segment_values; k += group)
+			for (uint32_t i = 0; i < group * FAST_BLOCK; i++, at++) {
+				uint32_t o = block * FAST_BLOCK + i / group;
+				int8_t w = 0;
+
+				if (!weight_at(y, o, s, k + i % group, &w))
+					continue;
+				if (y->way->form == FAST_WIDE)
+					((int16_t *)y->weights)[at] = w;
+				else
+					((int8_t *)y->weights)[at] = w;
+				if (y->way->form == FAST_BIASED)
+					y->start[o] -= 128 * w;
+			}
+}
+
+static bool pack_weights(struct layer *y)
 {
 	const struct cnn_layer *l = &y->l;
 	struct fast_gemm *g = &y->g;
-	int8_t *to;
+	size_t bytes = y->way->form == FAST_WIDE ? 2 : 1;
 
 	g->blocks = (l->out_channels + FAST_BLOCK - 1u) / FAST_BLOCK;
-	y->weights = calloc((size_t)g->blocks * g->segments * g->segment_bytes, FAST_BLOCK);
+	y->weights =
+		calloc((size_t)g->blocks * g->segments * g->segment_values, FAST_BLOCK * bytes);
 	y->start = calloc(g->blocks, FAST_BLOCK * sizeof *y->start);
 	if (y->weights == NULL || y->start == NULL)
 		return false;
-	to = y->weights;
 	for (uint32_t b = 0; b < g->blocks; b++)
-		for (uint32_t s = 0; s < g->segments; s++)
-			for (uint32_t k = 0; k < g->segment_bytes; k += group)
-				for (uint32_t i = 0; i < group * FAST_BLOCK; i++, to++) {
-					uint32_t o = b * FAST_BLOCK + i / group;
-
-					if (weight_at(y, o, s, k + i % group, to))
-						y->start[o] -= 128 * *to;
-				}
+		pack_block(y, b, y->way->group > 0 ? y->way->group : g->segment_values);
 	for (uint32_t o = 0; l->bias != NULL && o < l->out_channels; o++)
 		y->start[o] += 128 * l->bias[o];
 	g->weights = y->weights;
 	g->start = y->start;
 	return true;
+}
+
+/* Values of the activations that the kernel sees. */
+static size_t walked_values(const struct layer *y)
+{
+	size_t pixels = (size_t)y->pooled_h * y->pooled_w;
+
+	if (pads(&y->l))
+		pixels = (size_t)y->padded_h * y->padded_w;
+	return pixels * round4(y->l.in_channels);
+}
+
+/* Whether a layer's operands, pooled and combined, are never negative. */
+static bool takes_positive(const struct cnn_fast *f, const struct cnn_layer *l)
+{
+	for (unsigned s = 0; s < cnn_layer_sources(l); s++) {
+		int from = cnn_layer_source(l, s);
+
+		if (from == CNN_FROM_INPUT || !f->layer[from].positive)
+			return false;
+	}
+	return cnn_layer_operands(l) == 1 || l->eltwise != CNN_ELT_SUB;
+}
+
+static void choose_way(const struct cnn_fast *f, struct layer *y)
+{
+	bool positive = takes_positive(f, &y->l);
+
+	y->way = positive ? &f->isa->positive : &f->isa->any;
+	y->positive = y->l.op == CNN_OP_PASS ? positive : y->l.act != CNN_ACT_NONE;
 }
 
 static bool prepare_padded(struct layer *y)
@@ -166,13 +218,13 @@ static bool prepare_padded(struct layer *y)
 	bool spread = l->op == CNN_OP_CONVT2D;
 	uint32_t pad_h = spread ? 2u - l->pad_h : l->pad_h,
 		 pad_w = spread ? 2u - l->pad_w : l->pad_w;
-	uint32_t h = (spread ? 2 : 1) * y->pooled_h + 2 * pad_h;
 	size_t bytes;
 
+	y->padded_h = (spread ? 2 : 1) * y->pooled_h + 2 * pad_h;
 	y->padded_w = (spread ? 2 : 1) * y->pooled_w + 2 * pad_w;
 	if (!pads(l))
 		return true;
-	bytes = (size_t)h * y->padded_w * round4(l->in_channels) + SLACK;
+	bytes = walked_values(y) + SLACK;
 	y->padded = malloc(bytes);
 	if (y->padded == NULL)
 		return false;
@@ -197,12 +249,13 @@ static bool prepare_layer(struct cnn_fast *f, unsigned i)
 		f->outputs += (size_t)chw[0] * chw[1] * chw[2];
 	if (!plane_new(&y->out, chw[1] * chw[2], chw[0]))
 		return false;
+	choose_way(f, y);
 	if (y->l.op == CNN_OP_PASS)
 		return true;
 	if (!prepare_padded(y))
 		return false;
 	plan_walk(y);
-	if (!pack_weights(y, f->isa->group))
+	if (!pack_weights(y))
 		return false;
 	if (y->l.out_bits == 32)
 		y->wide = malloc((size_t)chw[1] * chw[2] * y->g.blocks * FAST_BLOCK *
@@ -212,7 +265,7 @@ static bool prepare_layer(struct cnn_fast *f, unsigned i)
 
 static bool prepare_scratch(struct cnn_fast *f)
 {
-	size_t plane = 0, sums = 0;
+	size_t plane = 0, walked = 0, sums = 0;
 
 	for (unsigned i = 0; i < f->net.layers; i++) {
 		const struct layer *y = &f->layer[i];
@@ -220,13 +273,16 @@ static bool prepare_scratch(struct cnn_fast *f)
 		size_t s = (size_t)FAST_TILE * y->g.blocks * FAST_BLOCK + y->l.in_channels + 4u;
 
 		plane = n > plane ? n : plane;
+		walked = walked_values(y) > walked ? walked_values(y) : walked;
 		sums = s > sums ? s : sums;
 	}
 	f->gathered = malloc(plane + SLACK);
 	f->pooled = malloc(plane + SLACK);
 	f->combined = malloc((plane + SLACK) * sizeof *f->combined);
+	f->arranged = malloc((walked + SLACK) * sizeof *f->arranged);
 	f->sums = malloc(sums * sizeof *f->sums);
-	return f->gathered != NULL && f->pooled != NULL && f->combined != NULL && f->sums != NULL &&
+	return f->gathered != NULL && f->pooled != NULL && f->combined != NULL &&
+	       f->arranged != NULL && f->sums != NULL &&
 	       plane_new(&f->input, (uint32_t)f->net.height * f->net.width, f->net.channels);
 }
 
@@ -270,6 +326,7 @@ void cnn_fast_free(struct cnn_fast *f)
 	free(f->gathered);
 	free(f->pooled);
 	free(f->combined);
+	free(f->arranged);
 	free(f->sums);
 	free(f);
 }
@@ -447,18 +504,41 @@ static const uint8_t *pad(const struct layer *y, const uint8_t *in)
 	return y->padded;
 }
 
+/* In the form that the kernel wants. */
+static const void *arrange(struct cnn_fast *f, const struct layer *y, const uint8_t *restrict in)
+{
+	size_t n = walked_values(y);
+	int16_t *restrict wide = f->arranged;
+	int8_t *restrict bytes = (int8_t *)f->arranged;
+
+	if (y->way->form == FAST_BIASED)
+		return in;
+	if (y->way->form == FAST_WIDE) {
+		for (size_t i = 0; i < n; i++)
+			wide[i] = (int16_t)(in[i] - 128);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			bytes[i] = (int8_t)(in[i] ^ 128);
+	}
+	return f->arranged;
+}
+
 /* ---- a layer ---- */
 
-static void run_pixels(struct cnn_fast *f, struct layer *y, const uint8_t *in, uint32_t first,
-		       uint32_t pixels)
+/* `at`: values from the start of the activations `activations`. */
+static void run_pixels(struct cnn_fast *f, struct layer *y, const void *activations, size_t at,
+		       uint32_t first, uint32_t pixels)
 {
+	const uint8_t *in = activations;
 	uint32_t width = y->g.blocks * FAST_BLOCK;
 
+	in += at * (y->way->form == FAST_WIDE ? 2 : 1);
+
 	if (y->wide != NULL) {
-		f->isa->kernel(&y->g, in, pixels, y->wide + (size_t)first * width);
+		y->way->kernel(&y->g, in, pixels, y->wide + (size_t)first * width);
 		return;
 	}
-	f->isa->kernel(&y->g, in, pixels, f->sums);
+	y->way->kernel(&y->g, in, pixels, f->sums);
 	/* In order: what spills behind a pixel is overwritten by the next one. */
 	for (uint32_t p = 0; p < pixels; p++)
 		f->isa->finish(&y->finish, f->sums + (size_t)p * width, width,
@@ -467,18 +547,19 @@ static void run_pixels(struct cnn_fast *f, struct layer *y, const uint8_t *in, u
 
 static void run_layer(struct cnn_fast *f, struct layer *y)
 {
-	const uint8_t *in = operands(f, y);
+	const uint8_t *values = operands(f, y);
+	const void *in;
 
 	if (y->l.op == CNN_OP_PASS) {
-		memcpy(y->out.v, in, (size_t)y->out.pixels * y->out.stride);
+		memcpy(y->out.v, values, (size_t)y->out.pixels * y->out.stride);
 		return;
 	}
-	in = pad(y, in);
+	in = arrange(f, y, pad(y, values));
 	for (uint32_t r = 0; r < y->rows; r++)
 		for (uint32_t p = 0; p < y->row_pixels; p += FAST_TILE) {
 			uint32_t n = y->row_pixels - p;
 
-			run_pixels(f, y, in + r * y->row_step + p * y->g.pixel_step,
+			run_pixels(f, y, in, r * y->row_step + p * y->g.pixel_step,
 				   r * y->row_pixels + p, n < FAST_TILE ? n : FAST_TILE);
 		}
 }

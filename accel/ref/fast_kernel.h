@@ -3,31 +3,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Sums of products of one layer. Activations are x + 128 as bytes, pixel after pixel with the
- * channels of a pixel together, padded to a multiple of four; so a row of kernel taps is one
- * stretch of bytes, a "segment". Weights lie in blocks of 16 outputs: for every `group` bytes of
- * a segment 16 x group weights, with the group that the kernel wants. */
+/* Sums of products of one layer. Activations lie pixel after pixel with the channels of a pixel
+ * together, padded to a multiple of four; so a row of kernel taps is one stretch of values, a
+ * "segment". Weights lie in blocks of 16 outputs: for every `group` values of a segment
+ * 16 x group weights, with the form and the group that the kernel wants. */
 enum {
 	FAST_BLOCK = 16, /* outputs */
-	FAST_TILE = 8,   /* pixels of one call */
+	FAST_TILE = 8, /* pixels of one call */
+};
+
+enum fast_form {
+	FAST_BIASED, /* activations x + 128 as uint8_t, weights int8_t */
+	FAST_BYTES, /* both int8_t */
+	FAST_WIDE, /* both int16_t */
 };
 
 struct fast_gemm {
-	uint32_t segments, segment_bytes;
-	size_t segment_step, pixel_step; /* bytes of activations */
+	uint32_t segments, segment_values;
+	size_t segment_step, pixel_step; /* values of activations */
 	uint32_t blocks;
-	const int8_t *weights;           /* (blocks, segments, segment_bytes / group, 16, group) */
-	const int32_t *start;            /* (blocks, 16): bias, and -128 * sum of weights */
+	const void *weights; /* (blocks, segments, segment_values / group, 16, group) */
+	const int32_t *start; /* (blocks, 16): bias, and what undoes FAST_BIASED */
 };
 
 /* acc (pixels, blocks * 16) of `pixels` <= FAST_TILE neighbours. */
-typedef void fast_kernel(const struct fast_gemm *g, const uint8_t *in, uint32_t pixels,
-			 int32_t *acc);
+typedef void fast_kernel(const struct fast_gemm *g, const void *in, uint32_t pixels, int32_t *acc);
+
+struct fast_way {
+	fast_kernel *kernel;
+	enum fast_form form;
+	uint32_t group; /* 1, 2, 4, or 0 for a whole segment */
+};
 
 /* What becomes of a sum: shift and clamp, then the activation. */
 struct fast_finish {
 	int shift; /* as in struct cnn_layer */
-	int act;   /* enum cnn_act */
+	int act; /* enum cnn_act */
 };
 
 /* `n` sums, a multiple of 16, into bytes y + 128. */
@@ -39,10 +50,16 @@ fast_finisher fast_finish_plain;
 
 struct fast_isa {
 	const char *name;
-	uint32_t group; /* 1 or 4 */
-	fast_kernel *kernel;
+	struct fast_way any;
+	struct fast_way positive; /* for activations in 0..127, as after ReLU */
 	fast_finisher *finish;
 };
+
+#if defined(__AARCH64EL__)
+#define FAST_NEON 1
+#else
+#define FAST_NEON 0
+#endif
 
 /* Kernels that need an instruction set this CPU has, best first; NULL after the last. */
 const struct fast_isa *fast_isa_special(unsigned i);

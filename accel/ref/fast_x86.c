@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
@@ -22,8 +23,8 @@ static FLAT int32_t four(const uint8_t *in)
 static FLAT VNNI void vnni_tile(const struct fast_gemm *g, const uint8_t *in, int32_t *acc,
 				uint32_t b, const uint32_t N, const uint32_t P)
 {
-	size_t block_bytes = (size_t)g->segments * g->segment_bytes * FAST_BLOCK, at = 0;
-	const int8_t *w = g->weights + b * block_bytes;
+	size_t block_bytes = (size_t)g->segments * g->segment_values * FAST_BLOCK, at = 0;
+	const int8_t *w = (const int8_t *)g->weights + b * block_bytes;
 	__m512i sum[2][FAST_TILE];
 
 #pragma GCC unroll 8
@@ -32,7 +33,7 @@ static FLAT VNNI void vnni_tile(const struct fast_gemm *g, const uint8_t *in, in
 		for (uint32_t p = 0; p < P; p++)
 			sum[n][p] = _mm512_loadu_si512(g->start + (b + n) * FAST_BLOCK);
 	for (uint32_t s = 0; s < g->segments; s++, in += g->segment_step)
-		for (uint32_t k = 0; k < g->segment_bytes; k += 4, at += 4 * FAST_BLOCK) {
+		for (uint32_t k = 0; k < g->segment_values; k += 4, at += 4 * FAST_BLOCK) {
 			__m512i weights[2];
 
 #pragma GCC unroll 8
@@ -65,69 +66,100 @@ static FLAT VNNI void vnni_pixels(const struct fast_gemm *g, const uint8_t *in, 
 		vnni_tile(g, in, acc, b, 1, P);
 }
 
-static VNNI void kernel_vnni(const struct fast_gemm *g, const uint8_t *in, uint32_t pixels,
+static VNNI void kernel_vnni(const struct fast_gemm *g, const void *in, uint32_t pixels,
 			     int32_t *acc)
 {
-	if (pixels == FAST_TILE) {
-		vnni_pixels(g, in, acc, FAST_TILE);
-		return;
+	switch (pixels) {
+	case 8: vnni_pixels(g, in, acc, 8); break;
+	case 7: vnni_pixels(g, in, acc, 7); break;
+	case 6: vnni_pixels(g, in, acc, 6); break;
+	case 5: vnni_pixels(g, in, acc, 5); break;
+	case 4: vnni_pixels(g, in, acc, 4); break;
+	case 3: vnni_pixels(g, in, acc, 3); break;
+	case 2: vnni_pixels(g, in, acc, 2); break;
+	case 1: vnni_pixels(g, in, acc, 1); break;
 	}
-	for (; pixels >= 2; pixels -= 2) {
-		vnni_pixels(g, in, acc, 2);
-		in += 2 * g->pixel_step;
-		acc += 2 * g->blocks * FAST_BLOCK;
-	}
-	if (pixels > 0)
-		vnni_pixels(g, in, acc, 1);
 }
 
-/* Eight outputs by P pixels. Bytes are widened to 16 bits, even and odd ones apart, so that no
- * product pair saturates. */
+/* One block of outputs by P pixels. Two 16-bit products are summed by one instruction; bytes that
+ * are not negative come four at a time: 2 * 127 * 128 fits 16 bits. */
 static FLAT AVX2 void avx2_tile(const struct fast_gemm *g, const uint8_t *in, int32_t *acc,
-				uint32_t half, const uint32_t P)
+				uint32_t b, const uint32_t P, const bool bytes)
 {
-	size_t block_bytes = (size_t)g->segments * g->segment_bytes * FAST_BLOCK;
-	const int8_t *w = g->weights + half / 2 * block_bytes + half % 2 * 32;
-	__m256i sum[4], low = _mm256_set1_epi32(0x00ff00ff);
+	const size_t pixel = g->pixel_step * (bytes ? 1 : 2);
+	const size_t length = g->segment_values * (bytes ? 1u : 2u);
+	const int8_t *w = (const int8_t *)g->weights + b * g->segments * length * FAST_BLOCK;
+	const __m256i ones = _mm256_set1_epi16(1);
+	__m256i sum[2][4];
 
 #pragma GCC unroll 8
 	for (uint32_t p = 0; p < P; p++)
-		sum[p] = _mm256_loadu_si256((const void *)(g->start + half * 8));
-	for (uint32_t s = 0; s < g->segments; s++, in += g->segment_step)
-		for (uint32_t k = 0; k < g->segment_bytes; k += 4, w += 4 * FAST_BLOCK) {
-			__m256i both = _mm256_loadu_si256((const void *)w);
-			__m256i odd = _mm256_srai_epi16(both, 8);
-			__m256i even = _mm256_srai_epi16(_mm256_slli_epi16(both, 8), 8);
+#pragma GCC unroll 2
+		for (uint32_t h = 0; h < 2; h++)
+			sum[h][p] = _mm256_loadu_si256(
+				(const void *)(g->start + b * FAST_BLOCK + h * 8));
+	for (uint32_t s = 0; s < g->segments; s++, in += g->segment_step * (bytes ? 1 : 2))
+		for (size_t k = 0; k < length; k += 4, w += 4 * FAST_BLOCK) {
+			__m256i weights[2] = { _mm256_loadu_si256((const void *)w),
+					       _mm256_loadu_si256((const void *)(w + 32)) };
 
 #pragma GCC unroll 8
 			for (uint32_t p = 0; p < P; p++) {
-				__m256i x = _mm256_set1_epi32(four(in + p * g->pixel_step + k));
-				__m256i a = _mm256_madd_epi16(_mm256_and_si256(x, low), even);
-				__m256i b = _mm256_madd_epi16(_mm256_srli_epi16(x, 8), odd);
+				__m256i x = _mm256_set1_epi32(four(in + p * pixel + k));
 
-				sum[p] = _mm256_add_epi32(sum[p], _mm256_add_epi32(a, b));
+#pragma GCC unroll 2
+				for (uint32_t h = 0; h < 2; h++) {
+					__m256i pairs =
+						bytes ? _mm256_madd_epi16(
+								_mm256_maddubs_epi16(x, weights[h]),
+								ones)
+						      : _mm256_madd_epi16(x, weights[h]);
+
+					sum[h][p] = _mm256_add_epi32(sum[h][p], pairs);
+				}
 			}
 		}
 #pragma GCC unroll 8
 	for (uint32_t p = 0; p < P; p++)
-		_mm256_storeu_si256((void *)(acc + p * g->blocks * FAST_BLOCK + half * 8), sum[p]);
+#pragma GCC unroll 2
+		for (uint32_t h = 0; h < 2; h++)
+			_mm256_storeu_si256(
+				(void *)(acc + (p * g->blocks + b) * FAST_BLOCK + h * 8),
+				sum[h][p]);
 }
 
-static AVX2 void kernel_avx2(const struct fast_gemm *g, const uint8_t *in, uint32_t pixels,
-			     int32_t *acc)
+static FLAT AVX2 void avx2_blocks(const struct fast_gemm *g, const uint8_t *in, int32_t *acc,
+				  const uint32_t P, const bool bytes)
+{
+	for (uint32_t b = 0; b < g->blocks; b++)
+		avx2_tile(g, in, acc, b, P, bytes);
+}
+
+static FLAT AVX2 void avx2_pixels(const struct fast_gemm *g, const uint8_t *in, uint32_t pixels,
+				  int32_t *acc, const bool bytes)
 {
 	for (; pixels >= 4; pixels -= 4) {
-		for (uint32_t half = 0; half < 2 * g->blocks; half++)
-			avx2_tile(g, in, acc, half, 4);
-		in += 4 * g->pixel_step;
+		avx2_blocks(g, in, acc, 4, bytes);
+		in += 4 * g->pixel_step * (bytes ? 1 : 2);
 		acc += 4 * g->blocks * FAST_BLOCK;
 	}
-	for (; pixels > 0; pixels--) {
-		for (uint32_t half = 0; half < 2 * g->blocks; half++)
-			avx2_tile(g, in, acc, half, 1);
-		in += g->pixel_step;
-		acc += g->blocks * FAST_BLOCK;
+	switch (pixels) {
+	case 3: avx2_blocks(g, in, acc, 3, bytes); break;
+	case 2: avx2_blocks(g, in, acc, 2, bytes); break;
+	case 1: avx2_blocks(g, in, acc, 1, bytes); break;
 	}
+}
+
+static AVX2 void kernel_avx2_wide(const struct fast_gemm *g, const void *in, uint32_t pixels,
+				  int32_t *acc)
+{
+	avx2_pixels(g, in, pixels, acc, false);
+}
+
+static AVX2 void kernel_avx2_bytes(const struct fast_gemm *g, const void *in, uint32_t pixels,
+				   int32_t *acc)
+{
+	avx2_pixels(g, in, pixels, acc, true);
 }
 
 static VNNI void finish_vnni(const struct fast_finish *h, const int32_t *acc, uint32_t n,
@@ -144,8 +176,14 @@ static AVX2 void finish_avx2(const struct fast_finish *h, const int32_t *acc, ui
 
 const struct fast_isa *fast_isa_special(unsigned i)
 {
-	static const struct fast_isa vnni = { "avx512vnni", 4, kernel_vnni, finish_vnni };
-	static const struct fast_isa avx2 = { "avx2", 4, kernel_avx2, finish_avx2 };
+	static const struct fast_isa vnni = { "avx512vnni",
+					      { kernel_vnni, FAST_BIASED, 4 },
+					      { kernel_vnni, FAST_BIASED, 4 },
+					      finish_vnni };
+	static const struct fast_isa avx2 = { "avx2",
+					      { kernel_avx2_wide, FAST_WIDE, 2 },
+					      { kernel_avx2_bytes, FAST_BYTES, 4 },
+					      finish_avx2 };
 	const struct fast_isa *have[3] = { NULL };
 	unsigned n = 0;
 
@@ -155,14 +193,6 @@ const struct fast_isa *fast_isa_special(unsigned i)
 	if (__builtin_cpu_supports("avx2"))
 		have[n++] = &avx2;
 	return i < n ? have[i] : NULL;
-}
-
-#else
-
-const struct fast_isa *fast_isa_special(unsigned i)
-{
-	(void)i;
-	return NULL;
 }
 
 #endif

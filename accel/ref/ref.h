@@ -10,8 +10,7 @@ struct cnn_tensors {
 
 /* net has passed cnn_net_check(); input: channels*height*width values.
  * HV_E_NOMEM. Free with cnn_tensors_free(). */
-HV_NODISCARD int cnn_ref_run(const struct cnn_net *net, const int8_t *input,
-			     struct cnn_tensors *t);
+HV_NODISCARD int cnn_ref_run(const struct cnn_net *net, const int8_t *input, struct cnn_tensors *t);
 void cnn_tensors_free(struct cnn_tensors *t);
 
 #endif

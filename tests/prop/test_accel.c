@@ -1,9 +1,9 @@
 /* Random legal networks: reference == emulator(compiler), wherever they are placed; what lies
  * outside their room stays; damaged bus traffic never breaks the emulator. */
 #include "accel/cost/cost.h"
-#include "accel/ref/fast.h"
 #include "accel/ref/ref.h"
 #include "tests/lib/accel_nets.h"
+#include "tests/lib/fast_twins.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -76,47 +76,15 @@ static void compare_outputs(const struct random_net *n, const struct cnn_place *
 	cnn_tensors_free(&t);
 }
 
-/* The fast twin with every instruction set of this machine. */
 static void compare_fast(const struct random_net *n, unsigned round)
 {
-	size_t size = (size_t)n->net.channels * n->net.height * n->net.width;
-	int8_t *twice = malloc(2 * size);
-	struct cnn_tensors t;
+	struct cnn_place none = { 0 };
+	char why[100];
 
-	/* The second of a batch must not see the first. */
-	for (size_t i = 0; i < size; i++)
-		twice[i] = (int8_t)(n->input[i] ^ 0x55);
-	memcpy(twice + size, n->input, size);
-	ck_assert_int_eq(cnn_ref_run(&n->net, n->input, &t), HV_OK);
-	for (unsigned v = 0; cnn_fast_isa(v) != NULL; v++) {
-		struct cnn_fast *f = NULL;
-		int32_t *got, *at;
-
-		ck_assert_int_eq(cnn_fast_new(&n->net, cnn_fast_isa(v), &f), HV_OK);
-		got = malloc(2 * cnn_fast_outputs(f) * sizeof *got);
-		cnn_fast_run(f, twice, 2, got);
-		at = got + cnn_fast_outputs(f);
-		for (unsigned i = 0; i < n->net.layers; i++) {
-			uint32_t chw[3];
-			size_t values;
-
-			cnn_layer_out_shape(&n->net.layer[i], chw);
-			values = (size_t)chw[0] * chw[1] * chw[2];
-			if (!n->net.layer[i].is_output)
-				continue;
-			if (memcmp(at, t.out[i], values * sizeof *at) != 0) {
-				struct cnn_place none = { 0 };
-
-				describe(&n->net, &none);
-				ck_abort_msg("round %u, layer %u, %s", round, i, cnn_fast_isa(v));
-			}
-			at += values;
-		}
-		free(got);
-		cnn_fast_free(f);
-	}
-	cnn_tensors_free(&t);
-	free(twice);
+	if (fast_twins_agree(n, why, sizeof why))
+		return;
+	describe(&n->net, &none);
+	ck_abort_msg("round %u: %s", round, why);
 }
 
 static void bring_up(const struct random_net *n, const struct cnn_place *place,
@@ -217,6 +185,23 @@ END_TEST
 START_TEST(networks_of_all_kinds_agree_with_the_reference)
 {
 	compare_networks(NETS_ANY, 2, rounds(1500, 20000));
+}
+END_TEST
+
+/* No sum on the way may saturate or wrap, whatever instruction makes it. */
+START_TEST(twins_agree_on_extreme_values)
+{
+	struct hv_rng r;
+
+	hv_rng_seed(&r, 3);
+	for (unsigned round = 0; round < rounds(500, 10000); round++) {
+		struct random_net n;
+
+		random_net_make(&r, round % 2 == 0 ? NETS_ANY : NETS_LINEAR, &n);
+		random_net_to_extremes(&r, &n);
+		compare_fast(&n, round);
+		random_net_free(&n);
+	}
 }
 END_TEST
 
@@ -480,6 +465,7 @@ int main(void)
 	tcase_set_timeout(t, 3600);
 	tcase_add_test(t, linear_networks_agree_with_the_reference);
 	tcase_add_test(t, networks_of_all_kinds_agree_with_the_reference);
+	tcase_add_test(t, twins_agree_on_extreme_values);
 	tcase_add_test(t, a_frame_larger_than_the_data_memories_streams_through);
 	tcase_add_test(t, a_guest_touches_nothing_outside_its_room);
 	tcase_add_test(t, damaged_bus_traffic_never_breaks_the_emulator);
