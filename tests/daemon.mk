@@ -1,7 +1,7 @@
 # tests of daemon
 if HAVE_CHECK
 daemon_tests = tests/unit/test_sched tests/unit/test_queue tests/unit/test_job \
-	tests/unit/test_daemon tests/unit/test_listen \
+	tests/unit/test_daemon tests/unit/test_listen tests/unit/test_log \
 	tests/prop/test_sched tests/prop/test_job tests/prop/test_daemon
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
@@ -28,6 +28,9 @@ tests_unit_test_job_LDADD = libhvjobs.la $(CHECK_LIBS)
 tests_prop_test_job_SOURCES = tests/prop/test_job.c
 tests_prop_test_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_job_LDADD = libhvjobs.la $(CHECK_LIBS)
+tests_unit_test_log_SOURCES = tests/unit/test_log.c
+tests_unit_test_log_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_log_LDADD = libhvlog.la $(CHECK_LIBS)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
 tests_unit_test_listen_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_listen_LDADD = libhvipc.la $(CHECK_LIBS)
