@@ -103,9 +103,20 @@ static void text_error(FILE *to, const struct result *r, const struct verified *
 			error_text(r->metric, 0, v->value, text, sizeof(text)));
 }
 
+static const char *uj_text(double uj, char *to, size_t cap)
+{
+	if (uj < 999.5)
+		snprintf(to, cap, "%.3g uJ", uj);
+	else if (uj < 999.5e3)
+		snprintf(to, cap, "%.3g mJ", uj / 1e3);
+	else
+		snprintf(to, cap, "%.3g J", uj / 1e6);
+	return to;
+}
+
 void result_print_text(FILE *to, const struct result *r, const struct verified *v, bool dry_run)
 {
-	char t[6][32];
+	char t[6][32], e[2][32];
 
 	if (dry_run) {
 		fprintf(to, "%s: %u records would run:", r->task, r->records);
@@ -118,8 +129,9 @@ void result_print_text(FILE *to, const struct result *r, const struct verified *
 		us_text(r->total_us, t[0], sizeof(t[0])));
 	text_parts(to, r);
 	text_error(to, r, v);
-	fprintf(to, "; modelled energy %.3g uJ board, %.3g uJ CPU\n", r->board_energy_uj,
-		r->cpu_energy_uj);
+	fprintf(to, "; modelled energy %s board, %s CPU\n",
+		uj_text(r->board_energy_uj, e[0], sizeof(e[0])),
+		uj_text(r->cpu_energy_uj, e[1], sizeof(e[1])));
 	fprintf(to, "  time: admit %s, queue %s, transfer %s, compute %s, deliver %s; job %s\n",
 		us_text(r->admit_us, t[1], sizeof(t[1])), us_text(r->queue_us, t[2], sizeof(t[2])),
 		us_text(r->transfer_us, t[3], sizeof(t[3])),

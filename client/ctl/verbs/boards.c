@@ -109,7 +109,7 @@ static void board_text(const Hv__BoardInfo *b)
 	       (unsigned long long)b->harvest_records, b->harvest_busy_share * 100,
 	       b->idle_used_share * 100, (unsigned long long)b->aborted,
 	       (unsigned long long)b->refused);
-	printf("  audit      %llu checked, worst %g of the certified bound\n",
+	printf("  audit      %llu checked, worst %.3f of the certified bound\n",
 	       (unsigned long long)b->audit_checked, b->audit_worst);
 	printf("  resident  ");
 	for (size_t i = 0; i < b->n_resident; i++)
