@@ -23,14 +23,14 @@ struct app {
 	uv_signal_t term, intr;
 	uv_timer_t timer;
 	uv_prepare_t prepare;
-	uv_check_t check;
 	bool have_handles;
 	enum app_phase phase;
 	struct listen listen;
 	struct store store;
 	struct timers timers;
 	struct timer_node patience, watchdog;
-	uint64_t armed_ns, busy_since_ns, lag_max_ns;
+	uint64_t armed_ns, lag_max_ns;
+	uint64_t turn_ns, idle_ns; /* when the last turn ended, and the loop's sleep until then */
 	struct models *models;
 	struct boards *boards;
 	struct cpu *cpu;
@@ -56,14 +56,26 @@ static void on_timer(uv_timer_t *t)
 	timers_run(&a->timers, now_ns);
 }
 
-/* Before the loop sleeps: set the one timer, and see how long this turn kept others waiting. */
+/* How long this turn kept others waiting: all of it but the sleep. Callbacks run inside of the
+ * poll, so only the loop itself knows when its sleep ended. */
+static void measure_turn(struct app *a, uint64_t now_ns)
+{
+	uint64_t idle_ns = uv_metrics_idle_time(&a->loop), turn_ns = now_ns - a->turn_ns;
+	uint64_t slept_ns = idle_ns - a->idle_ns;
+
+	if (a->turn_ns != 0 && turn_ns > slept_ns && turn_ns - slept_ns > a->lag_max_ns)
+		a->lag_max_ns = turn_ns - slept_ns;
+	a->turn_ns = now_ns;
+	a->idle_ns = idle_ns;
+}
+
+/* Before the loop sleeps: set the one timer. */
 static void on_prepare(uv_prepare_t *h)
 {
 	struct app *a = h->data;
 	uint64_t next_ns = timers_next_ns(&a->timers), now_ns = hv_now_ns();
 
-	if (a->busy_since_ns != 0 && now_ns - a->busy_since_ns > a->lag_max_ns)
-		a->lag_max_ns = now_ns - a->busy_since_ns;
+	measure_turn(a, now_ns);
 	if (a->phase == APP_DRAINING)
 		advance(a);
 	if (next_ns == a->armed_ns)
@@ -76,13 +88,6 @@ static void on_prepare(uv_prepare_t *h)
 	uv_update_time(&a->loop);
 	uv_timer_start(&a->timer, on_timer,
 		       next_ns > now_ns ? (next_ns - now_ns + 999999) / 1000000 : 0, 0);
-}
-
-static void on_check(uv_check_t *h)
-{
-	struct app *a = h->data;
-
-	a->busy_since_ns = hv_now_ns();
 }
 
 static void on_watchdog(struct timer_node *n, uint64_t now_ns)
@@ -109,7 +114,6 @@ static void close_handles(struct app *a)
 	uv_close((uv_handle_t *)&a->intr, NULL);
 	uv_close((uv_handle_t *)&a->timer, NULL);
 	uv_close((uv_handle_t *)&a->prepare, NULL);
-	uv_close((uv_handle_t *)&a->check, NULL);
 }
 
 /* One step further towards the end, when the step before is done. */
@@ -183,16 +187,15 @@ static uint32_t default_workers(uint32_t wanted)
 
 static void make_handles(struct app *a)
 {
+	(void)uv_loop_configure(&a->loop, UV_METRICS_IDLE_TIME); /* known since libuv 1.39 */
 	uv_signal_init(&a->loop, &a->term);
 	uv_signal_init(&a->loop, &a->intr);
 	uv_timer_init(&a->loop, &a->timer);
 	uv_prepare_init(&a->loop, &a->prepare);
-	uv_check_init(&a->loop, &a->check);
-	a->term.data = a->intr.data = a->timer.data = a->prepare.data = a->check.data = a;
+	a->term.data = a->intr.data = a->timer.data = a->prepare.data = a;
 	uv_signal_start(&a->term, on_signal, SIGTERM);
 	uv_signal_start(&a->intr, on_signal, SIGINT);
 	uv_prepare_start(&a->prepare, on_prepare);
-	uv_check_start(&a->check, on_check);
 	a->have_handles = true;
 }
 

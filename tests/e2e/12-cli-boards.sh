@@ -79,6 +79,8 @@ expect 0 '64 on virt0' $submit in.raw --route board
 expect 0 'removed fft64-l3' "$C" models remove fft64-l3
 expect 1 "no model 'fft64-l3'" "$C" models show fft64-l3
 expect 0 'verified +ok' "$C" models install "$B/models/approx/fft64/fft64-l3.hvm"
+# Reading and writing it took the loop's time, and the daemon says so.
+expect 0 '"lag_max_us":[1-9][0-9][0-9]' "$C" status --json
 head -c 4000 "$B/models/approx/fft64/fft64-l3.hvm" >cut.hvm
 expect 8 'package announces [0-9]+ bytes' "$C" models install cut.hvm
 expect 0 'fft64-l3' "$C" models show fft64-l3
