@@ -227,7 +227,9 @@ int main(int argc, char **argv)
 		return CLI_DONE;
 	}
 	if (asks_for(argc, argv, "--version")) {
-		puts("harvest-model " PACKAGE_VERSION);
+		puts(asks_for(argc, argv, "--json")
+			     ? "{\"program\":\"harvest-model\",\"version\":\"" PACKAGE_VERSION "\"}"
+			     : "harvest-model " PACKAGE_VERSION);
 		return CLI_DONE;
 	}
 	if (argc < 2) {

@@ -73,6 +73,12 @@ static int unknown_verb(struct ctl *c, const char *name)
 			near ? ", did you mean '" : "", near ? near : "", near ? "'" : "");
 }
 
+static void say_version(const struct ctl *c)
+{
+	puts(c->args.json ? "{\"program\":\"harvestctl\",\"version\":\"" PACKAGE_VERSION "\"}"
+			  : "harvestctl " PACKAGE_VERSION);
+}
+
 static int run_verb(struct ctl *c, const struct verb *v, int argc, char **argv)
 {
 	int used, err = options_parse(&c->args, v->options, v->name, argc, argv, &used, &c->why);
@@ -84,7 +90,7 @@ static int run_verb(struct ctl *c, const struct verb *v, int argc, char **argv)
 		return HV_OK;
 	}
 	if (c->args.version) {
-		printf("harvestctl %s\n", PACKAGE_VERSION);
+		say_version(c);
 		return HV_OK;
 	}
 	if (c->args.n_words < v->min_words || c->args.n_words > v->max_words)
@@ -103,7 +109,7 @@ static int run(struct ctl *c, int argc, char **argv)
 	if (err != HV_OK)
 		return err;
 	if (c->args.version) {
-		printf("harvestctl %s\n", PACKAGE_VERSION);
+		say_version(c);
 		return HV_OK;
 	}
 	if (used == argc && c->args.help) {

@@ -7,6 +7,8 @@ C=$B/harvestctl
 
 cd "$W"
 # Without any daemon.
+expect 0 '^harvestctl [0-9]' "$C" --version
+expect 0 '^{"program":"harvestctl","version":"[0-9]' "$C" --version --json
 "$R" sample fft64 8 3 good.raw
 "$C" pack --task fft64 --in good.raw --dtype int16 -o mono.bin >/dev/null
 expect 5 "no daemon at $HARVEST_SOCKET.*start it" "$C" status

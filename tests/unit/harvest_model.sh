@@ -41,6 +41,8 @@ exits 0 --help
 check "--help names every verb" grep -q '^  build ' "$W/out"
 exits 0 --version
 check "--version names the program" grep -q '^harvest-model [0-9]' "$W/out"
+exits 0 --version --json
+check "--version is JSON when asked" grep -q '^{"program":"harvest-model","version":"[0-9]' "$W/out"
 exits 2
 exits 2 fly
 exits 2 dump
