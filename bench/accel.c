@@ -1,12 +1,13 @@
 /* bench/accel: the fast reference on a keyword-spotting network (the shapes of the vendor's
  * KWS20 v3, random weights) as a ratio to the machine's integer multiply-accumulate peak out of
- * registers; emulator and slow twin as ratios to the fast one; compile time. One thread. */
+ * registers, and with AVX2 to oneDNN's convolutions; emulator and slow twin as ratios to the fast one; compile time. One thread. */
 #include "accel/cost/cost.h"
 #include "accel/emu/emu.h"
 #include "accel/image/image.h"
 #include "accel/ref/fast.h"
 #include "accel/ref/ref.h"
 #include "bench/peak.h"
+#include "bench/peer.h"
 #include "bench/stats.h"
 #include "util/clock.h"
 #include "util/own.h"
@@ -15,7 +16,8 @@
 #include <string.h>
 
 enum { ROUNDS = 15, PEAK_STEPS = 20000 };
-static const double target_fast = 2.5, target_emulator = 20.0, target_compile_ms = 20.0;
+static const double target_fast = 2.5, target_peer = 1.5, target_emulator = 20.0;
+static const double target_compile_ms = 20.0;
 
 static const struct {
 	uint16_t in, rows, out;
@@ -127,7 +129,8 @@ struct subjects {
 	struct cnn_place place;
 	struct cnn_image image;
 	int32_t *out;
-	struct bench_series peak_us, fast_us, emu_us, slow_us, compile_us;
+	struct bench_peer *peer; /* NULL: not measured */
+	struct bench_series peak_us, peer_us, fast_us, emu_us, slow_us, compile_us;
 };
 
 static double since_us(uint64_t start)
@@ -144,6 +147,19 @@ static double peak_us(double macs)
 	return since_us(start) * macs / done;
 }
 
+static void peer_round(struct subjects *s)
+{
+	uint64_t start;
+
+	if (s->peer == NULL)
+		return;
+	bench_peer_run(s->peer);
+	start = hv_now_ns();
+	for (int i = 0; i < 20; i++)
+		bench_peer_run(s->peer);
+	bench_series_add(&s->peer_us, since_us(start) / 20);
+}
+
 static int one_round(struct subjects *s)
 {
 	struct cnn_bus bus = bus_of_emu(s->emu);
@@ -153,6 +169,7 @@ static int one_round(struct subjects *s)
 	uint64_t start;
 
 	bench_series_add(&s->peak_us, peak_us((double)cnn_cost_macs(&s->n.net)));
+	peer_round(s);
 	start = hv_now_ns();
 	for (int i = 0; i < 20; i++)
 		cnn_fast_run(s->fast, s->n.input, 1, s->out);
@@ -201,6 +218,11 @@ static void report(const struct subjects *s, const char *isa, bool best)
 	       bench_series_quartiles(&s->peak_us).median);
 	snprintf(name, sizeof name, "fast (%s)", isa);
 	print_ratio(name, &s->fast_us, &s->peak_us, "the peak", best ? target_fast : 0);
+	if (s->peer != NULL) {
+		printf("oneDNN, AVX2, convolutions only: %.1f us\n",
+		       bench_series_quartiles(&s->peer_us).median);
+		print_ratio(name, &s->fast_us, &s->peer_us, "oneDNN", target_peer);
+	}
 	print_ratio("emulator", &s->emu_us, &s->fast_us, "the fast reference",
 		    best ? target_emulator : 0);
 	print_ratio("slow twin", &s->slow_us, &s->fast_us, "the fast reference", 0);
@@ -208,6 +230,20 @@ static void report(const struct subjects *s, const char *isa, bool best)
 		return;
 	printf("compile %.2f ms, target %.0f: %s\n", compile_ms, target_compile_ms,
 	       compile_ms <= target_compile_ms ? "met" : "missed");
+}
+
+/* The peer of the AVX2 kernels; without it the rest is measured all the same. */
+static void take_peer(struct subjects *s, const char *isa)
+{
+	int err;
+
+	if (strcmp(isa, "avx2") != 0)
+		return;
+	err = bench_peer_new(&s->n.net, &s->peer);
+	if (err == HV_E_NOENT)
+		puts("oneDNN skipped: configure has not found it (Debian: libdnnl-dev)");
+	else if (err < 0)
+		puts("oneDNN skipped: it has no such AVX2 convolutions on this machine");
 }
 
 static int run(struct subjects *s, const char *isa)
@@ -224,6 +260,7 @@ static int run(struct subjects *s, const char *isa)
 		err = cnn_image_build(&s->n.net, &s->place, 0, &s->image, why, sizeof why);
 	if (err < 0)
 		return err;
+	take_peer(s, isa);
 	bus = bus_of_emu(s->emu);
 	cnn_image_init(&s->image, &bus);
 	cnn_image_load(&s->image, &bus);
@@ -237,10 +274,12 @@ static int run(struct subjects *s, const char *isa)
 	return err;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int err = HV_OK;
 
+	(void)argc;
+	bench_peer_one_thread(argv);
 	for (unsigned i = 0; err == HV_OK && cnn_fast_isa(i) != NULL; i++) {
 		struct subjects s = { 0 };
 
@@ -250,6 +289,7 @@ int main(void)
 		if (err == HV_OK)
 			report(&s, cnn_fast_isa(i), i == 0);
 		cnn_image_free(&s.image);
+		bench_peer_free(s.peer);
 		cnn_fast_free(s.fast);
 		cnn_emu_free(s.emu);
 		network_free(&s.n);

@@ -16,8 +16,9 @@ bench_ipc_LDADD = $(hvclient_libs) libhvkernels.la libhvtasks.la $(PROTOBUF_C_LI
 bench_sched_SOURCES = bench/sched.c bench/stats.c bench/stats.h
 bench_sched_LDADD = libhvsched.la libhvutil.la -lm
 
-bench_accel_SOURCES = bench/accel.c bench/peak.c bench/peak.h bench/stats.c bench/stats.h
-bench_accel_LDADD = libhvaccel.la libhvutil.la
+bench_accel_SOURCES = bench/accel.c bench/peak.c bench/peak.h bench/peer.c bench/peer.h \
+	bench/stats.c bench/stats.h
+bench_accel_LDADD = libhvaccel.la libhvutil.la $(DNNL_LIBS)
 
 bench-programs: $(EXTRA_PROGRAMS)
 .PHONY: bench-programs
