@@ -48,6 +48,7 @@ libhvaccel_la_SOURCES = \
 	accel/image/delta.h accel/image/delta.c \
 	accel/emu/emu.h accel/emu/state.h accel/emu/layer.h accel/emu/emu.c \
 	accel/emu/kernel.c accel/emu/decode.c accel/emu/run.c accel/emu/dot.h accel/emu/dot.c \
+	accel/emu/written.c \
 	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \
 	accel/cost/calibration.h accel/cost/calibration.c \
 	accel/slotimg/build.h accel/slotimg/build.c \

@@ -217,6 +217,17 @@ const char *emu_layer_decode(const struct cnn_emu *e, unsigned index, struct emu
 	return wrong == NULL ? check_output(l) : wrong;
 }
 
+uint64_t emu_layer_work(const struct emu_layer *l)
+{
+	uint64_t depth = (uint64_t)l->passes * l->n_processors;
+	uint64_t input = (uint64_t)l->height * l->width * depth * l->operands;
+	uint64_t pooled =
+		(uint64_t)l->pooled_h * l->pooled_w * l->pool_h * l->pool_w * depth * l->operands;
+	uint64_t products = (uint64_t)l->out_h * l->out_w * l->kernel_h * l->kernel_w * depth;
+
+	return input + pooled + (l->pass_through ? 0 : products * (l->slots + 1));
+}
+
 uint64_t emu_layer_cycles(const struct emu_layer *l)
 {
 	uint32_t taps = l->kernel_h * l->kernel_w;

@@ -12,6 +12,8 @@ enum {
 	CTRL_RESET = 6,
 	CLOCK_GATE_BIT = 25,
 	FIFO_ENABLE_SHIFT = 12,
+	SRAM_SLEEP = 1 << 15,
+	SRAM_OFF = 1 << 16,
 };
 
 /* Offsets inside a quadrant, from its control register. */
@@ -64,24 +66,20 @@ static void reset_quadrant(struct cnn_emu *e, unsigned q)
 	}
 }
 
-static void lose_data(struct cnn_emu *e, unsigned q)
+/* All but the kernels, which have a supply of their own. */
+static void lose_powered(struct cnn_emu *e, unsigned q)
 {
-	memset(e->data[4 * q], 0, 4 * sizeof e->data[0]);
-	memset(e->bias[q], 0, sizeof e->bias[q]);
-	memset(e->tram[q * CNN_PER_QUADRANT], 0, CNN_PER_QUADRANT * sizeof e->tram[0]);
-}
-
-static void lose_kernels(struct cnn_emu *e, unsigned q)
-{
-	memset(e->kernel[q * CNN_PER_QUADRANT], 0, CNN_PER_QUADRANT * sizeof e->kernel[0]);
+	emu_lose_data(e, q);
+	emu_lose_bias(e, q);
+	emu_lose_lines(e, q);
 }
 
 void cnn_emu_reset(struct cnn_emu *e)
 {
 	for (unsigned q = 0; q < CNN_QUADRANTS; q++) {
 		reset_quadrant(e, q);
-		lose_data(e, q);
-		lose_kernels(e, q);
+		lose_powered(e, q);
+		emu_lose_kernels(e, q);
 	}
 	e->aon = 3;
 	e->fifo_ctrl = 0;
@@ -97,6 +95,7 @@ int cnn_emu_new(struct cnn_emu **e)
 
 	if (made == NULL)
 		return HV_E_NOMEM;
+	made->work_max = UINT64_C(1) << 36;
 	cnn_emu_reset(made);
 	*e = made;
 	return HV_OK;
@@ -119,11 +118,11 @@ static void power_changed(struct cnn_emu *e, uint32_t power, uint32_t kernel_pow
 
 		if ((e->power & bit & ~power) != 0) {
 			reset_quadrant(e, q);
-			lose_data(e, q);
+			lose_powered(e, q);
 		}
 		if (((e->power | e->kernel_power) & bit) != 0 &&
 		    ((power | kernel_power) & bit) == 0)
-			lose_kernels(e, q);
+			emu_lose_kernels(e, q);
 	}
 	e->power = power & ALL_QUADRANTS;
 	e->kernel_power = kernel_power & ALL_QUADRANTS;
@@ -200,6 +199,11 @@ static void start(struct cnn_emu *e)
 		if ((e->ctrl[q] & CNN_CTRL_CNN_EN) != 0 && e->lcnt_max[q] != e->lcnt_max[0])
 			emu_misuse(e, "start: last layer is %u in quadrant 0 and %u in quadrant %u",
 				   (unsigned)e->lcnt_max[0], (unsigned)e->lcnt_max[q], q);
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
+		if ((e->ctrl[q] & CNN_CTRL_CNN_EN) != 0 &&
+		    (((e->aon >> 8 | e->aon >> 12) >> q & 1) != 0 ||
+		     (e->sram[q] & (SRAM_SLEEP | SRAM_OFF)) != 0))
+			emu_misuse(e, "start while memories of quadrant %u sleep or are off", q);
 	if ((e->ctrl[0] & CNN_CTRL_CLK_EN) == 0)
 		emu_misuse(e, "start without the data-path clock (control bit 3)");
 	if (!oneshot(e) || e->next_layer > e->lcnt_max[0])
@@ -210,8 +214,13 @@ static void start(struct cnn_emu *e)
 /* Quadrant 0 is always used and leads; the others are armed by the same bit. */
 static void ctrl_write(struct cnn_emu *e, unsigned q, uint32_t value)
 {
-	uint32_t old = e->ctrl[q];
+	uint32_t old = e->ctrl[q], armed = CNN_CTRL_CNN_EN | CNN_CTRL_IRQ;
 
+	if ((old & armed) == armed && (value & CNN_CTRL_CNN_EN) != 0)
+		emu_misuse(e,
+			   "quadrant %u is enabled again although its done bit was never "
+			   "acknowledged",
+			   q);
 	e->ctrl[q] = value;
 	if ((value & CNN_CTRL_FIFO) == 0)
 		e->fifo[q].n = 0;
@@ -256,6 +265,11 @@ void cnn_emu_finish(struct cnn_emu *e)
 	}
 }
 
+void cnn_emu_work_max(struct cnn_emu *e, uint64_t steps)
+{
+	e->work_max = steps;
+}
+
 void cnn_emu_on_layer(struct cnn_emu *e, void (*fn)(void *ctx, unsigned layer), void *ctx)
 {
 	e->on_layer = fn;
@@ -298,7 +312,7 @@ static void fifo_write(struct cnn_emu *e, unsigned n, uint32_t value)
 	f->words[f->n++] = value;
 }
 
-/* Never full: the model takes a whole frame at once. */
+/* Full behind the largest frame only: the model takes a whole frame at once. */
 static uint32_t fifo_status(const struct cnn_emu *e)
 {
 	uint32_t status = 0;
@@ -306,6 +320,8 @@ static uint32_t fifo_status(const struct cnn_emu *e)
 	for (unsigned n = 0; n < EMU_FIFOS; n++)
 		if (e->fifo[n].n == 0)
 			status |= UINT32_C(1) << (4 + n);
+		else if (e->fifo[n].n == EMU_FIFO_WORDS_MAX)
+			status |= UINT32_C(1) << n;
 	return status;
 }
 
@@ -323,7 +339,40 @@ static bool memory_usable(struct cnn_emu *e, unsigned q, uint32_t addr)
 			   (unsigned)addr, q);
 		return false;
 	}
+	if ((e->sram[q] & (SRAM_SLEEP | SRAM_OFF)) != 0) {
+		emu_misuse(e, "memory access to %08x while the memories of quadrant %u sleep",
+			   (unsigned)addr, q);
+		return false;
+	}
 	return true;
+}
+
+/* Kernel memories have two more switches of their own. */
+static bool kernels_usable(struct cnn_emu *e, unsigned q, uint32_t addr)
+{
+	if (((e->aon >> 8 | e->aon >> 12) >> q & 1) == 0)
+		return true;
+	emu_misuse(e, "access to %08x while the kernel memories of quadrant %u sleep or are off",
+		   (unsigned)addr, q);
+	return false;
+}
+
+static void aon_write(struct cnn_emu *e, uint32_t value)
+{
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
+		if ((value >> (12 + q) & 1) != 0)
+			emu_lose_kernels(e, q);
+	e->aon = value;
+}
+
+static bool in_kernels(uint32_t off)
+{
+	return off >= OFF_KERNEL && off < OFF_KERNEL + CNN_PER_QUADRANT * BANK_BYTES;
+}
+
+static bool usable(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t addr)
+{
+	return memory_usable(e, q, addr) && (!in_kernels(off) || kernels_usable(e, q, addr));
 }
 
 /* Word of a data memory, or NULL. */
@@ -357,11 +406,13 @@ static bool memory_write(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t v
 	unsigned first = q * CNN_PER_QUADRANT;
 	size_t at = word != NULL ? (size_t)(word - &e->data[0][0]) : 0;
 
-	if (word != NULL)
+	if (word != NULL) {
 		e->data[at / CNN_DATA_WORDS][at % CNN_DATA_WORDS] = value;
-	else if (off >= OFF_BIAS && off < OFF_BIAS + 4 * CNN_BIAS_BYTES)
+		emu_set(e->data_set[at / CNN_DATA_WORDS], at % CNN_DATA_WORDS);
+	} else if (off >= OFF_BIAS && off < OFF_BIAS + 4 * CNN_BIAS_BYTES) {
 		e->bias[q][(off - OFF_BIAS) / 4] = (int8_t)(value & 0xff);
-	else if (off >= OFF_KERNEL && off < OFF_KERNEL + CNN_PER_QUADRANT * BANK_BYTES)
+		emu_set(e->bias_set[q], (off - OFF_BIAS) / 4);
+	} else if (off >= OFF_KERNEL && off < OFF_KERNEL + CNN_PER_QUADRANT * BANK_BYTES)
 		emu_kernel_write32(e, first + (off - OFF_KERNEL) / BANK_BYTES,
 				   (off - OFF_KERNEL) % BANK_BYTES, value);
 	else if (off >= OFF_TRAM && off < OFF_TRAM + CNN_PER_QUADRANT * BANK_BYTES &&
@@ -447,7 +498,15 @@ static bool register_write(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t
 		value &= CNN_LAYERS_MAX - 1;
 		e->next_layer = 0;
 	}
+	if (off == OFF_TEST) {
+		emu_test_write(e, q, value);
+		return true;
+	}
 	*r = value;
+	if (off == OFF_SRAM && (value & SRAM_OFF) != 0) {
+		lose_powered(e, q);
+		emu_lose_kernels(e, q);
+	}
 	return true;
 }
 
@@ -456,7 +515,7 @@ static void quadrant_write(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t
 {
 	if (!reachable(e, q, addr) || register_write(e, q, off, value))
 		return;
-	if (memory_usable(e, q, addr) && !memory_write(e, q, off, value))
+	if (usable(e, q, off, addr) && !memory_write(e, q, off, value))
 		emu_misuse(e, "write to %08x where nothing is", (unsigned)addr);
 }
 
@@ -474,7 +533,7 @@ void cnn_emu_write32(struct cnn_emu *e, uint32_t addr, uint32_t value)
 	if (locate(addr, &q, &off))
 		quadrant_write(e, q, off, value, addr);
 	else if (addr == CNN_AON)
-		e->aon = value;
+		aon_write(e, value);
 	else if (addr == CNN_BASE)
 		e->fifo_ctrl = value;
 	else if (addr >= FIFO_DATA && addr < FIFO_DATA + 4 * EMU_FIFOS)
@@ -496,7 +555,7 @@ void cnn_emu_write8(struct cnn_emu *e, uint32_t addr, uint8_t value)
 			   (unsigned)addr);
 		return;
 	}
-	if (reachable(e, q, addr) && memory_usable(e, q, addr))
+	if (reachable(e, q, addr) && usable(e, q, off, addr))
 		emu_kernel_write8(e, q * CNN_PER_QUADRANT + (off - OFF_KERNEL) / BANK_BYTES,
 				  (off - OFF_KERNEL) % BANK_BYTES, value);
 }
@@ -518,6 +577,20 @@ uint32_t cnn_emu_peek32(const struct cnn_emu *e, uint32_t addr)
 	return value;
 }
 
+static void note_unset(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t addr)
+{
+	uint32_t in = in_kernels(off) ? off - OFF_KERNEL : 0, p = in / BANK_BYTES;
+
+	if (off >= OFF_DATA)
+		emu_unset_bus_read(e, addr, e->data_set[4 * q + (off - OFF_DATA) / INSTANCE_BYTES],
+				   (off - OFF_DATA) % INSTANCE_BYTES / 4);
+	else if (off >= OFF_BIAS && off < OFF_BIAS + 4 * CNN_BIAS_BYTES)
+		emu_unset_bus_read(e, addr, e->bias_set[q], (off - OFF_BIAS) / 4);
+	else if (in_kernels(off) && in % BANK_BYTES / 16 < CNN_KERNEL_WORDS)
+		emu_unset_bus_read(e, addr, e->kernel_set[q * CNN_PER_QUADRANT + p],
+				   in % BANK_BYTES / 16);
+}
+
 static uint32_t quadrant_read(struct cnn_emu *e, unsigned q, uint32_t off, uint32_t addr)
 {
 	const uint32_t *r;
@@ -532,8 +605,12 @@ static uint32_t quadrant_read(struct cnn_emu *e, unsigned q, uint32_t off, uint3
 	r = plain_register(e, q, off);
 	if (r != NULL)
 		return *r;
-	if (memory_usable(e, q, addr) && !memory_read(e, q, off, &value))
+	if (!usable(e, q, off, addr))
+		return 0;
+	if (!memory_read(e, q, off, &value))
 		emu_misuse(e, "read of %08x where nothing is", (unsigned)addr);
+	else
+		note_unset(e, q, off, addr);
 	return value;
 }
 

@@ -10,6 +10,7 @@ static void commit(struct cnn_emu *e, unsigned processor, unsigned word)
 
 	for (unsigned k = 0; k < CNN_KERNEL_WORD_BYTES; k++)
 		to[CNN_KERNEL_WORD_BYTES - 1 - k] = stage[k];
+	emu_set(e->kernel_set[processor], word);
 }
 
 /* Bytes of a packed stream, most significant first. A word takes effect when its nine bytes

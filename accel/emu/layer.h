@@ -28,6 +28,10 @@ struct emu_layer {
 
 /* Decode from the registers. Returns NULL, or what is impossible about them. */
 const char *emu_layer_decode(const struct cnn_emu *e, unsigned index, struct emu_layer *l);
+/* Does it read what nothing has written? Counts and tells the first case. */
+void emu_unset_layer(struct cnn_emu *e, const struct emu_layer *l);
+/* Steps of the host's loops, roughly. */
+uint64_t emu_layer_work(const struct emu_layer *l);
 uint64_t emu_layer_cycles(const struct emu_layer *l);
 
 #endif

@@ -272,8 +272,12 @@ static uint32_t *sink_word(const struct sink *k, uint32_t base, uint32_t offset)
 {
 	uint32_t at = base + offset;
 
-	if (k->to == NULL)
-		return &k->e->data[(at / CNN_DATA_WORDS) % CNN_INSTANCES][at % CNN_DATA_WORDS];
+	if (k->to == NULL) {
+		unsigned i = (at / CNN_DATA_WORDS) % CNN_INSTANCES;
+
+		emu_set(k->e->data_set[i], at % CNN_DATA_WORDS);
+		return &k->e->data[i][at % CNN_DATA_WORDS];
+	}
 	return offset < k->to->n ? &k->to->words[(base / CNN_DATA_WORDS) % CNN_INSTANCES][offset]
 				 : NULL;
 }
@@ -438,11 +442,18 @@ static int run_between(struct cnn_emu *e, const struct emu_layer *l, struct stre
 void emu_run(struct cnn_emu *e, unsigned first, unsigned last)
 {
 	struct stream between = { 0 };
+	uint64_t work = 0;
 	struct emu_layer l;
 
 	for (unsigned i = first; i <= last && i < CNN_LAYERS_MAX; i++) {
 		const char *wrong = emu_layer_decode(e, i, &l);
 
+		if (wrong == NULL) {
+			emu_unset_layer(e, &l);
+			work += emu_layer_work(&l);
+			if (work > e->work_max)
+				wrong = "the run is longer than the emulator's limit";
+		}
 		if (wrong != NULL)
 			emu_misuse(e, "layer %u: %s", i, wrong);
 		else if (run_between(e, &l, &between) < 0)

@@ -242,6 +242,159 @@ START_TEST(a_misused_machine_still_ends_its_run)
 }
 END_TEST
 
+START_TEST(done_must_be_acknowledged_before_the_next_start)
+{
+	one_weight(64, 1);
+	w(CNN_DATA, 100);
+	start(0);
+	cnn_emu_finish(e);
+	w(CNN_CTRL, READY | CNN_CTRL_CNN_EN | CNN_CTRL_IRQ); /* forces the bit, clears nothing */
+	expect_misuse("quadrant 0 is enabled again although its done bit");
+	one_weight(64, 1);
+	start(0);
+	cnn_emu_finish(e);
+	w(CNN_CTRL, READY); /* what a handler does */
+	start(0);
+	cnn_emu_finish(e);
+	ck_assert_uint_eq(cnn_emu_misuse(e), 0);
+}
+END_TEST
+
+START_TEST(a_reset_pulse_keeps_memories_and_loses_registers)
+{
+	one_weight(64, 1);
+	w(CNN_DATA, 100);
+	start(0);
+	w(0x4000580c, 0xf);
+	ck_assert(!cnn_emu_running(e));
+	w(CNN_CTRL, READY);
+	expect_misuse("in reset");
+	one_weight(64, 1);
+	w(CNN_DATA, 100);
+	w(0x4000580c, 0xf);
+	w(0x4000580c, 0);
+	ck_assert_uint_eq(cnn_emu_peek32(e, cnn_reg_addr(0, CNN_R_EN, 0)), 0);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_CTRL), 6);
+	ck_assert_uint_eq(cnn_emu_peek32(e, CNN_DATA), 100);
+	ck_assert_uint_eq(cnn_emu_peek32(e, CNN_KERNEL + 8) & 0xff, 64);
+	ck_assert_uint_eq(cnn_emu_misuse(e), 0);
+}
+END_TEST
+
+START_TEST(sleep_shuts_memories_and_power_down_empties_them)
+{
+	one_weight(64, 1);
+	w(CNN_AON, 1u << 8);
+	(void)cnn_emu_read32(e, CNN_KERNEL);
+	expect_misuse("kernel memories of quadrant 0 sleep");
+	one_weight(64, 1);
+	w(CNN_AON, 1u << 8);
+	w(CNN_AON, 0);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_KERNEL + 8) & 0xff, 64);
+	w(CNN_AON, 1u << 12);
+	w(CNN_AON, 0);
+	ck_assert_uint_eq(cnn_emu_peek32(e, CNN_KERNEL + 8) & 0xff, 0);
+	w(CNN_DATA, 7);
+	w(CNN_SRAM, CNN_SRAM_DEFAULT | 1u << 15);
+	w(CNN_SRAM, CNN_SRAM_DEFAULT);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_DATA), 7);
+	w(CNN_SRAM, CNN_SRAM_DEFAULT | 1u << 16);
+	w(CNN_SRAM, CNN_SRAM_DEFAULT);
+	ck_assert_uint_eq(cnn_emu_peek32(e, CNN_DATA), 0);
+	ck_assert_uint_eq(cnn_emu_misuse(e), 0);
+	one_weight(64, 1);
+	w(CNN_SRAM, CNN_SRAM_DEFAULT | 1u << 15);
+	start(0);
+	expect_misuse("start while memories of quadrant 0 sleep");
+}
+END_TEST
+
+START_TEST(self_test_and_zeroise_empty_one_kind_of_memory)
+{
+	one_weight(64, 1);
+	w(CNN_DATA, 7);
+	w(CNN_TEST, 1u << 1); /* zeroise data */
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_TEST) & (1u << 28 | 1u << 22), 1u << 28 | 1u << 22);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_DATA), 0);
+	ck_assert_uint_eq(cnn_emu_peek32(e, CNN_KERNEL + 8) & 0xff, 64);
+	w(CNN_DATA, 7);
+	w(CNN_TEST, 1u << 1); /* no rising edge: nothing */
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_DATA), 7);
+	w(CNN_TEST, 1u << 2); /* self test of the kernels */
+	ck_assert_uint_ne(cnn_emu_read32(e, CNN_TEST) & 1u << 27, 0);
+	ck_assert_uint_ne(cnn_emu_read32(e, CNN_TEST) & 1u << 19, 0);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_TEST) & 0xfu << 14, 0); /* no failure */
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_KERNEL + 8), 0);
+	ck_assert_uint_eq(cnn_emu_misuse(e), 0);
+	ck_assert_uint_eq(cnn_emu_unset(e), 0);
+}
+END_TEST
+
+static void expect_unset(uint64_t n, const char *about)
+{
+	ck_assert_uint_eq(cnn_emu_unset(e), n);
+	ck_assert_msg(strstr(cnn_emu_unset_text(e), about) != NULL, "'%s' should say '%s'",
+		      cnn_emu_unset_text(e), about);
+	ck_assert_uint_eq(cnn_emu_misuse(e), 0);
+}
+
+START_TEST(reads_of_what_nothing_has_written_are_told_but_no_misuse)
+{
+	one_weight(64, 1);
+	start(0);
+	cnn_emu_finish(e);
+	expect_unset(1, "layer 0 reads word 0 of data memory 0");
+	(void)cnn_emu_read32(e, cnn_data_addr(0, OUT_WORD)); /* the run wrote it */
+	expect_unset(1, "");
+	(void)cnn_emu_read32(e, cnn_data_addr(3, 77));
+	expect_unset(2, "read of 5041");
+	(void)cnn_emu_read32(e, cnn_bias_addr(0, 3));
+	expect_unset(3, "read of 5010800c");
+	w(CNN_DATA, 1);
+	w(CNN_AON, 1u << 12); /* kernels gone */
+	w(CNN_AON, 0);
+	w(CNN_CTRL, READY);
+	start(0);
+	cnn_emu_finish(e);
+	expect_unset(4, "kernel word 0 of processor 0");
+	w(CNN_CTRL, READY);
+	w(cnn_reg_addr(0, CNN_R_EN, 0), 0);
+	start(0);
+	cnn_emu_finish(e);
+	expect_unset(5, "not configured");
+}
+END_TEST
+
+START_TEST(fifo_status_tells_empty_and_full)
+{
+	one_weight(64, 1);
+	w(CNN_FIFO_CTRL, 0x908 | 1u << 12);
+	w(CNN_CTRL, READY | CNN_CTRL_FIFO);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_FIFO_STATUS), 0xf0);
+	w(CNN_FIFO_DATA, 1);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_FIFO_STATUS), 0xe0);
+	for (unsigned i = 1; i < 1u << 21; i++)
+		w(CNN_FIFO_DATA, i);
+	ck_assert_uint_eq(cnn_emu_read32(e, CNN_FIFO_STATUS), 0xe1);
+	ck_assert_uint_eq(cnn_emu_misuse(e), 0);
+	w(CNN_FIFO_DATA, 1);
+	expect_misuse("FIFO 0: more words");
+}
+END_TEST
+
+START_TEST(a_run_ends_at_the_limit_of_work)
+{
+	one_weight(64, 3);
+	w(CNN_DATA, 100);
+	cnn_emu_work_max(e, 1);
+	start(0);
+	cnn_emu_finish(e);
+	ck_assert(!cnn_emu_running(e));
+	ck_assert_uint_eq(result(0), 0);
+	expect_misuse("longer than the emulator's limit");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("accelerator emulator");
@@ -258,6 +411,13 @@ int main(void)
 	tcase_add_test(t, power_decides_what_survives);
 	tcase_add_test(t, misuse_is_told_apart);
 	tcase_add_test(t, a_misused_machine_still_ends_its_run);
+	tcase_add_test(t, done_must_be_acknowledged_before_the_next_start);
+	tcase_add_test(t, a_reset_pulse_keeps_memories_and_loses_registers);
+	tcase_add_test(t, sleep_shuts_memories_and_power_down_empties_them);
+	tcase_add_test(t, self_test_and_zeroise_empty_one_kind_of_memory);
+	tcase_add_test(t, reads_of_what_nothing_has_written_are_told_but_no_misuse);
+	tcase_add_test(t, fifo_status_tells_empty_and_full);
+	tcase_add_test(t, a_run_ends_at_the_limit_of_work);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
