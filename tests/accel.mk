@@ -97,7 +97,7 @@ tests_fuzz_fuzz_steps_LDADD = libhvfuzz.la libhvsteps.la
 
 # networks from outside
 import_libs = libhvimport.la $(package_libs)
-import_tests = tests/prop/test_import
+import_tests = tests/prop/test_import tests/unit/test_import
 if HAVE_CHECK
 check_PROGRAMS += $(import_tests)
 TESTS += $(import_tests)
@@ -105,7 +105,19 @@ endif
 tests_prop_test_import_SOURCES = tests/prop/test_import.c tests/lib/accel_nets.c \
 	tests/lib/accel_nets.h tests/lib/net_yaml.c tests/lib/net_yaml.h tests/lib/temp_dir.h
 tests_prop_test_import_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
-tests_prop_test_import_LDADD = $(import_libs) $(CHECK_LIBS)
+tests_prop_test_import_LDADD = libhvvboard.la $(import_libs) $(CHECK_LIBS)
+tests_unit_test_import_SOURCES = tests/unit/test_import.c
+tests_unit_test_import_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
+	-DDATA='"$(abs_top_srcdir)/tests/data/import"'
+tests_unit_test_import_LDADD = $(import_libs) $(CHECK_LIBS)
+EXTRA_DIST += tests/data/import
+
+check_PROGRAMS += tests/fuzz/fuzz_import_yaml
+TESTS += tests/fuzz/fuzz_import_yaml
+EXTRA_DIST += tests/fuzz/corpus/import_yaml
+CLEANFILES += fuzz_import_yaml.crash
+tests_fuzz_fuzz_import_yaml_SOURCES = tests/fuzz/fuzz_import_yaml.c
+tests_fuzz_fuzz_import_yaml_LDADD = libhvfuzz.la $(import_libs)
 
 # built by scripts/check-arm64 alone
 EXTRA_DIST += tests/prop/fast_twins.c

@@ -17,8 +17,9 @@ tests_unit_test_agent_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_agent_LDADD = $(agent_ldadd) $(CHECK_LIBS)
 tests_unit_test_virtual_board_SOURCES = tests/unit/test_virtual_board.c $(agent_peer) \
 	sim/board_socket.c sim/board_socket.h
-tests_unit_test_virtual_board_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_virtual_board_LDADD = $(agent_ldadd) $(CHECK_LIBS)
+tests_unit_test_virtual_board_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
+	-DDATA='"$(abs_top_srcdir)/tests/data/import"'
+tests_unit_test_virtual_board_LDADD = libhvimport.la $(agent_ldadd) $(CHECK_LIBS)
 tests_prop_test_non_interference_SOURCES = tests/prop/test_non_interference.c $(agent_peer)
 tests_prop_test_non_interference_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_non_interference_LDADD = $(agent_ldadd) $(CHECK_LIBS)

@@ -29,7 +29,7 @@ tests_unit_test_link_virtual_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(UV_CFLAGS)
 tests_unit_test_link_virtual_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
 tests_unit_test_models_SOURCES = tests/unit/test_models.c tests/lib/temp_dir.h
 tests_unit_test_models_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_models_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
+tests_unit_test_models_LDADD = libhvimport.la $(boards_libs) $(CHECK_LIBS) -lm
 
 check_PROGRAMS += tests/fuzz/fuzz_board_messages
 TESTS += tests/fuzz/fuzz_board_messages

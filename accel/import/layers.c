@@ -308,15 +308,6 @@ static int check(struct reader *r)
 	return import_refuse(r, line, "%s", detail + skip);
 }
 
-/* Later layers take sizes from this one. */
-static bool size_is_possible(const struct cnn_layer *l)
-{
-	uint32_t chw[3];
-
-	cnn_layer_out_shape(l, chw);
-	return chw[1] >= 1 && chw[1] <= CNN_ROWS_MAX && chw[2] >= 1 && chw[2] <= CNN_ROWS_MAX;
-}
-
 static int take_network_input(struct reader *r)
 {
 	struct cnn_net *net = &r->im->net;
@@ -347,10 +338,9 @@ int import_layers(struct reader *r)
 		r->at = (int)i;
 		err = take_layer(r, &r->layer[i], l);
 		net->layers = i + 1;
-		if (err == HV_OK && !size_is_possible(l))
-			err = check(r) < 0 ? HV_E_FORMAT
-					   : import_refuse(r, r->layer[i].line,
-							   "its output has an impossible size");
+		/* the first fault is named, not what follows from it */
+		if (err == HV_OK)
+			err = check(r);
 	}
-	return err == HV_OK ? check(r) : err;
+	return err;
 }

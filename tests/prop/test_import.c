@@ -3,9 +3,11 @@
 #include "accel/import/import.h"
 #include "accel/kat/kat.h"
 #include "accel/ref/ref.h"
+#include "sim/primary_net.h"
 #include "tests/lib/accel_nets.h"
 #include "tests/lib/net_yaml.h"
 #include "tests/lib/temp_dir.h"
+#include "util/own.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -229,6 +231,89 @@ START_TEST(known_answer_networks_come_back_from_yaml_at_their_own_place)
 }
 END_TEST
 
+/* As a virtual board hashes the outputs of its primary, of inference n. */
+static uint64_t hash_of(const struct cnn_net *net, uint64_t seed, uint64_t n)
+{
+	size_t items, in = (size_t)net->channels * net->height * net->width;
+	int8_t *input = malloc(in);
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	struct hv_rng r;
+	int32_t *out;
+
+	hv_rng_seed(&r, seed ^ (n + 1) * UINT64_C(0x9e3779b97f4a7c15));
+	for (size_t i = 0; i < in; i++)
+		input[i] = (int8_t)((int)hv_rng_below(&r, 256) - 128);
+	out = answers_of(net, input, &items);
+	for (size_t i = 0; i < items; i++)
+		for (unsigned b = 0; b < 32; b += 8)
+			h = (h ^ ((uint32_t)out[i] >> b & 0xff)) * UINT64_C(0x100000001b3);
+	free(out);
+	free(input);
+	return h;
+}
+
+/* False when it finds no place in the rooms that a board leaves its primary. */
+static bool run_as_primary(const struct cnn_net *net)
+{
+	struct primary_net *primary = NULL;
+	struct package *p = NULL;
+	uint8_t *bytes = NULL;
+	char path[100];
+	size_t len;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/p.hvm", dir);
+	ck_assert_int_eq(import_package("made", "", net, NULL, &p, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(package_encode(p, &bytes, &len), HV_OK);
+	ck_assert_int_eq(hv_file_write(path, bytes, len), HV_OK);
+	free(bytes);
+	package_free(p);
+	err = primary_net_new(path, 5, &primary, why, sizeof(why));
+	if (err != HV_OK)
+		return false;
+	primary_net_boot(primary, emu);
+	for (uint64_t n = 0; n < 3; n++) {
+		primary_net_start(primary, emu, n);
+		ck_assert_uint_eq(primary_net_finish(primary, emu), hash_of(net, 5, n));
+	}
+	primary_net_free(primary);
+	return true;
+}
+
+START_TEST(a_network_of_any_kind_can_be_a_boards_primary)
+{
+	unsigned n = rounds(60, 1000), ran = 0;
+	struct hv_rng r;
+
+	hv_rng_seed(&r, 21);
+	for (unsigned i = 0; i < n; i++) {
+		struct random_net net;
+
+		random_net_make(&r, NETS_ANY, &net);
+		ran += run_as_primary(&net.net);
+		random_net_free(&net);
+	}
+	printf("%u of %u random networks ran as primary\n", ran, n);
+	ck_assert_uint_gt(ran, n * 3 / 4);
+}
+END_TEST
+
+START_TEST(the_keyword_spotter_can_be_a_boards_primary)
+{
+	char path[4096];
+	struct kat *k = NULL;
+
+	snprintf(path, sizeof(path), "%s/kws20_v3.kat.gz", kat_dir());
+	if (kat_read(path, &k, why, sizeof(why)) == HV_E_NOENT) {
+		puts("skipped: no folder of known-answer tests (HARVEST_KAT_DIR)");
+		return;
+	}
+	ck_assert_ptr_nonnull(k);
+	ck_assert(run_as_primary(&k->net));
+	kat_free(k);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("import");
@@ -240,6 +325,8 @@ int main(void)
 	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, random_networks_come_back_from_yaml_and_packages);
 	tcase_add_test(tc, known_answer_networks_come_back_from_yaml_at_their_own_place);
+	tcase_add_test(tc, a_network_of_any_kind_can_be_a_boards_primary);
+	tcase_add_test(tc, the_keyword_spotter_can_be_a_boards_primary);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

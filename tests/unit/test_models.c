@@ -1,5 +1,6 @@
 /* The catalogue of packages, the domain check before a board is used and the audit after. */
 #include "accel/build/build.h"
+#include "accel/import/import.h"
 #include "daemon/log.h"
 #include "daemon/models/models_priv.h"
 #include "daemon/quality/audit.h"
@@ -161,6 +162,40 @@ START_TEST(what_cannot_be_installed_is_refused_with_a_reason)
 END_TEST
 
 /* A package whose vectors are not what its network answers. */
+START_TEST(a_network_alone_serves_no_jobs_and_is_refused)
+{
+	static const int8_t weights[6] = { 1, 2, 3, 4, 5, 6 };
+	const struct cnn_net net = { .layers = 1,
+				     .channels = 3,
+				     .height = 1,
+				     .width = 1,
+				     .layer = { { .op = CNN_OP_LINEAR,
+						  .from = CNN_FROM_INPUT,
+						  .in_channels = 3,
+						  .height = 1,
+						  .width = 1,
+						  .out_channels = 2,
+						  .weight_bits = 8,
+						  .out_bits = 32,
+						  .is_output = true,
+						  .weights = weights } } };
+	hv_autofree uint8_t *bytes = NULL;
+	struct package *p = NULL;
+	struct model *m = NULL;
+	size_t n;
+
+	ck_assert_int_eq(import_package("net", "", &net, NULL, &p, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(package_encode(p, &bytes, &n), HV_OK);
+	package_free(p);
+	put("net.hvm", bytes, n);
+	load();
+	ck_assert_uint_eq(models_count(set), 0);
+	ck_assert_int_eq(models_install(set, bytes, n, &m, why, sizeof(why)), HV_E_FORMAT);
+	ck_assert_msg(strstr(why, "a network alone and serves no task") != NULL, "%s", why);
+	ck_assert_uint_eq(models_count(set), 0);
+}
+END_TEST
+
 START_TEST(a_package_that_fails_its_own_vectors_is_not_installed)
 {
 	struct package *p = NULL;
@@ -272,6 +307,7 @@ int main(void)
 	tcase_add_test(tc, installed_packages_survive_a_restart_and_removed_ones_do_not);
 	tcase_add_test(tc, a_removed_model_lives_as_long_as_it_is_held);
 	tcase_add_test(tc, what_cannot_be_installed_is_refused_with_a_reason);
+	tcase_add_test(tc, a_network_alone_serves_no_jobs_and_is_refused);
 	tcase_add_test(tc, a_package_that_fails_its_own_vectors_is_not_installed);
 	tcase_add_test(tc, records_outside_the_domain_are_found_and_named);
 	tcase_add_loop_test(
