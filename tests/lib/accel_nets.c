@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MACS_MAX = 200000, VALUES_MAX = 12000, CHAIN_MAX = 8 };
+enum { MACS_MAX = 200000, VALUES_MAX = 12000, CHAIN_MAX = 12 };
 
 const struct cnn_room whole_device = { .kernel_words = CNN_KERNEL_WORDS,
 				       .bias_count = CNN_BIAS_BYTES,

@@ -171,8 +171,8 @@ static void compare_networks(enum random_kind kind, uint64_t seed, unsigned n_ro
 		streaming += fits && n.net.layer[0].streams;
 		random_net_free(&n);
 	}
-	printf("%u of %u random networks fitted and agreed, %u of them streaming\n", fitted,
-	       n_rounds, streaming);
+	printf("counted: %u of %u random networks fitted, slow == fast == emulator, %u streaming\n",
+	       fitted, n_rounds, streaming);
 	ck_assert_uint_ge(fitted, n_rounds * 9 / 10);
 }
 
@@ -330,6 +330,7 @@ START_TEST(a_guest_touches_nothing_outside_its_room)
 		random_net_free(&n);
 	}
 	ck_assert_uint_ge(fitted, n_rounds / 4);
+	printf("counted: %u networks touched nothing outside of their room\n", fitted);
 }
 END_TEST
 
@@ -450,6 +451,7 @@ START_TEST(damaged_bus_traffic_never_breaks_the_emulator)
 			cnn_emu_reset(emu);
 	}
 	ck_assert_uint_gt(cnn_emu_misuse(emu), 0);
+	printf("counted: %u loads with damaged bus traffic, none crashed or hung\n", n_rounds);
 	free(rec.w);
 }
 END_TEST
