@@ -1,6 +1,7 @@
 /* bench/accel: the fast reference on a keyword-spotting network (the shapes of the vendor's
  * KWS20 v3, random weights) as a ratio to the machine's integer multiply-accumulate peak out of
- * registers, and with AVX2 to oneDNN's convolutions; emulator and slow twin as ratios to the fast one; compile time. One thread. */
+ * registers, and with AVX2 to oneDNN's convolutions; emulator and slow twin as ratios to the
+ * fast one; compile time. One thread. */
 #include "accel/cost/cost.h"
 #include "accel/emu/emu.h"
 #include "accel/image/image.h"
