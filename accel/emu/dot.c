@@ -31,8 +31,18 @@ __attribute__((target("avx2"))) static void dot4_avx2(const int16_t *x, const in
 	body(x, w, step, n, out);
 }
 
+#define VNNI "avx512f,avx512bw,avx512vl,avx512vnni,prefer-vector-width=512"
+__attribute__((target(VNNI))) static void dot4_vnni(const int16_t *x, const int16_t *w, size_t step,
+						    size_t n, int32_t out[4])
+{
+	body(x, w, step, n, out);
+}
+
 emu_dot4 *emu_dot4_best(void)
 {
+	if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+	    __builtin_cpu_supports("avx512vnni"))
+		return dot4_vnni;
 	return __builtin_cpu_supports("avx2") ? dot4_avx2 : dot4_plain;
 }
 #else

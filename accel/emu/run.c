@@ -233,23 +233,36 @@ static void decode_kernel(const uint8_t *stream, const struct emu_layer *l, uint
 	uint32_t count = l->count_start + v * bits, low = count % 8;
 	const uint8_t *from = stream + count / 8 * taps + l->remainder + taps;
 
-	for (uint32_t tap = 0; tap < taps; tap++, to += step) {
+	for (uint32_t tap = 0; bits == 8 && low == 0 && tap < taps; tap++, to += step)
+		*to = (int8_t) * --from;
+	for (uint32_t tap = 0; (bits < 8 || low > 0) && tap < taps; tap++, to += step) {
 		int32_t field = *--from >> low & ((1 << bits) - 1);
 
 		*to = (int16_t)(field - ((field >> (bits - 1)) << bits));
 	}
 }
 
-/* All kernels as (slot, tap, pass, processor), the order of a patch of the input; zeros up to a
- * multiple of four slots. */
+/* Values of a patch of the input, rounded up to what vectors of the host take whole. */
+static size_t patch_length(const struct emu_layer *l)
+{
+	size_t n = (size_t)l->kernel_h * l->kernel_w * l->passes * l->n_processors;
+
+	return n > 0 ? (n + 31) / 32 * 32 : 32;
+}
+
+/* All kernels as (slot, tap, pass, processor), the order of a patch of the input; zeros behind
+ * them and up to a multiple of four slots. */
 static int16_t *decode_kernels(const struct cnn_emu *e, const struct emu_layer *l)
 {
-	uint32_t taps = l->kernel_h * l->kernel_w, depth = l->passes * l->n_processors;
-	size_t length = (size_t)taps * depth, slots = (l->slots + 3) / 4 * 4;
-	int16_t *w = malloc((slots * length + 1) * sizeof *w);
+	uint32_t depth = l->passes * l->n_processors, taps = l->kernel_h * l->kernel_w;
+	size_t length = patch_length(l), used = (size_t)taps * depth,
+	       slots = (l->slots + 3) / 4 * 4;
+	int16_t *w = aligned_alloc(64, slots * length * sizeof *w);
 
 	if (w == NULL)
 		return NULL;
+	for (uint32_t s = 0; s < l->slots; s++)
+		memset(w + s * length + used, 0, (length - used) * sizeof *w);
 	memset(w + l->slots * length, 0, (slots - l->slots) * length * sizeof *w);
 	for (uint32_t s = 0; s < l->slots; s++)
 		for (uint32_t pass = 0; pass < l->passes; pass++)
@@ -374,15 +387,16 @@ static void convolve_patch(const struct sink *k, const struct emu_layer *l,
 
 static int convolve(const struct sink *k, const struct emu_layer *l, struct frame *f)
 {
-	size_t length = (size_t)l->kernel_h * l->kernel_w * f->depth;
+	size_t length = patch_length(l);
 	hv_autofree int16_t *w = decode_kernels(k->e, l);
-	hv_autofree int16_t *patch = malloc((length + 1) * sizeof *patch);
+	hv_autofree int16_t *patch = aligned_alloc(64, length * sizeof *patch);
 	hv_autofree struct slot *slots = malloc(l->slots * sizeof *slots);
 	uint32_t n = 0;
 
 	if (w == NULL || patch == NULL || slots == NULL || (l->transposed && spread(f) < 0))
 		return HV_E_NOMEM;
 	place_slots(k->e, l, slots);
+	memset(patch, 0, length * sizeof *patch);
 	for (uint32_t y = 0; y < l->out_h; y++)
 		for (uint32_t x = 0; x < l->out_w; x++, n++) {
 			take_patch(l, f, y, x, patch);
