@@ -157,7 +157,7 @@ static int check_cert(const struct package_cert *c, char *why, size_t cap)
 
 /* Tensors beyond these are impossible on the device, or streamed frames of absurd size. */
 enum { STORED_MAX = 512 << 10, STREAMED_MAX = 4 << 20 };
-static const uint64_t macs_max = UINT64_C(1) << 30;
+static const uint64_t macs_max = UINT64_C(1) << 32;
 
 static int check_size(int layer, uint64_t bytes, uint64_t max, char *why, size_t cap)
 {
