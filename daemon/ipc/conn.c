@@ -4,6 +4,7 @@
 #include "util/clock.h"
 #include "util/own.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -305,11 +306,52 @@ static int conn_new(struct server *s, struct conn **to)
 	return HV_OK;
 }
 
+static uint32_t at_most(uint32_t n, uint32_t most)
+{
+	return n < most ? n : most;
+}
+
+bool conn_has_place(const struct limits *l, uint32_t uid, const struct places *taken, char *why,
+		    size_t cap)
+{
+	uint32_t each = l->clients / 4 > USER_CLIENTS_MIN ? l->clients / 4 : USER_CLIENTS_MIN;
+	uint32_t all = l->clients - (uid == 0 ? 0 : at_most(l->clients / 16, ROOT_CLIENTS));
+
+	if (taken->all >= all) {
+		snprintf(why, cap, "the daemon has %" PRIu32 " clients, the limit: try again later",
+			 taken->all);
+		return false;
+	}
+	if (taken->of_uid >= each) {
+		snprintf(why, cap,
+			 "uid %" PRIu32 " has %" PRIu32
+			 " connections, the limit of one user: close some first",
+			 uid, taken->of_uid);
+		return false;
+	}
+	return true;
+}
+
+static struct places places_taken(const struct server *s, uint32_t uid)
+{
+	struct places taken = { 0 };
+
+	for (const struct conn *c = s->conns; c != NULL; c = c->next) {
+		if (!c->has_place || c->closing)
+			continue;
+		taken.all++;
+		taken.of_uid += c->account->uid == uid;
+	}
+	return taken;
+}
+
 /* The pipe is open: find out who it is and begin to read. */
 static int conn_begin(struct conn *c)
 {
 	struct server *s = c->server;
 	struct ucred cred = { .uid = UINT32_MAX };
+	struct places taken;
+	char why[WHY_CAP];
 	uv_os_fd_t fd;
 	int err;
 
@@ -320,9 +362,10 @@ static int conn_begin(struct conn *c)
 		return err;
 	dispatch_clock(s->with.dispatch, hv_now_ns());
 	conn_guard(c, s->with.limits.hello_ns);
-	if (s->n_conns > s->with.limits.clients) {
-		conn_error(c, 0, HV_E_BUSY, "the daemon has %u clients, the limit: try again later",
-			   s->with.limits.clients);
+	taken = places_taken(s, cred.uid);
+	c->has_place = conn_has_place(&s->with.limits, cred.uid, &taken, why, sizeof(why));
+	if (!c->has_place) {
+		conn_error(c, 0, HV_E_BUSY, "%s", why);
 		conn_end(c);
 		conn_flush(c);
 		return HV_OK;

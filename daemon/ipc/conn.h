@@ -17,6 +17,8 @@ enum {
 	ARENA_BYTES = 512 * 1024,
 	WHY_CAP = 256,
 	LISTEN_BACKLOG = 64,
+	USER_CLIENTS_MIN = 16, /* a user may have these, or a quarter of limits.clients */
+	ROOT_CLIENTS = 4, /* kept for root; fewer when limits.clients is small */
 };
 
 /* A piece of what is to be written: own bytes, or samples that are referenced. */
@@ -52,6 +54,7 @@ struct conn {
 	uv_pipe_t pipe;
 	struct server *server;
 	struct account *account;
+	bool has_place; /* counts; else it is only told why not */
 	bool greeted, closing, ending, reading, writing, dirty;
 	uint8_t *in; /* CONN_READ_BYTES */
 	size_t in_len;
@@ -84,7 +87,15 @@ struct server {
 	void *done_ctx;
 };
 
+/* Connections that are open, without those that are being refused. */
+struct places {
+	uint32_t all, of_uid;
+};
+
 /* conn.c */
+/* May uid have one more connection? No user can take all of them. Else why gets a sentence. */
+bool conn_has_place(const struct limits *l, uint32_t uid, const struct places *taken, char *why,
+		    size_t cap);
 void conn_close(struct conn *c);
 /* Send what is queued, then close. */
 void conn_end(struct conn *c);

@@ -1,3 +1,4 @@
+#include "daemon/ipc/conn.h"
 #include "tasks/catalog.h"
 #include "tests/lib/daemon_world.h"
 #include "util/own.h"
@@ -374,6 +375,68 @@ START_TEST(one_client_too_many_is_told_so)
 		world_step(&w);
 	still_serves();
 	world_stop(&w);
+}
+END_TEST
+
+START_TEST(one_user_cannot_take_every_connection)
+{
+	struct peer p[16], more;
+	char words[64];
+
+	world_limits.clients = 40;
+	world_start(&w, 10);
+	for (size_t i = 0; i < HV_ARRAY_SIZE(p); i++)
+		p[i] = peer_connect(&w);
+	snprintf(words, sizeof(words), "uid %u has 16 connections", (unsigned)geteuid());
+	more = peer_raw(&w);
+	expect_error(&more, HV_E_BUSY, words);
+	ck_assert(!peer_read(&w, &more, &(struct reply){ 0 }));
+	peer_close(&more);
+	peer_close(&p[3]);
+	for (int i = 0; i < 10; i++)
+		world_step(&w);
+	still_serves();
+	for (int i = 0; i < 10; i++)
+		world_step(&w);
+	p[3] = peer_connect(&w);
+	for (size_t i = 0; i < HV_ARRAY_SIZE(p); i++)
+		peer_close(&p[i]);
+	world_stop(&w);
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+	uint32_t clients, uid, all, of_uid;
+	const char *words; /* NULL: there is a place */
+} place[] = {
+	{ 256, 1000, 63,  63,  NULL },
+	{ 256, 1000, 64,  64,  "uid 1000 has 64 connections" },
+	{ 256, 1001, 251, 0,   NULL },
+	{ 256, 1001, 252, 0,   "252 clients, the limit" },
+	{ 256, 0,    252, 0,   NULL },
+	{ 256, 0,    255, 63,  NULL },
+	{ 256, 0,    256, 0,   "256 clients, the limit" },
+	{ 256, 0,    64,  64,  "uid 0 has 64 connections" },
+	{ 32,  7,    15,  15,  NULL },
+	{ 32,  7,    16,  16,  "uid 7 has 16 connections" },
+	{ 32,  8,    30,  0,   "30 clients, the limit" },
+	{ 1,   9,    0,   0,   NULL },
+	{ 1,   9,    1,   1,   "1 clients, the limit" },
+};
+/* clang-format on */
+
+START_TEST(root_and_other_users_find_a_place_whatever_one_user_does)
+{
+	struct limits l = LIMITS_DEFAULT;
+	struct places taken = { place[_i].all, place[_i].of_uid };
+	char why[256] = "";
+
+	l.clients = place[_i].clients;
+	ck_assert_int_eq(conn_has_place(&l, place[_i].uid, &taken, why, sizeof(why)),
+			 place[_i].words == NULL);
+	if (place[_i].words != NULL)
+		ck_assert_msg(strstr(why, place[_i].words) != NULL, "got '%s'", why);
 }
 END_TEST
 
@@ -1130,6 +1193,9 @@ static Suite *daemon_suite(void)
 	tcase_add_test(tc, unknown_fields_of_a_newer_client_cost_nothing);
 	tcase_add_test(tc, a_client_must_greet_in_time_and_in_a_version_we_speak);
 	tcase_add_test(tc, one_client_too_many_is_told_so);
+	tcase_add_test(tc, one_user_cannot_take_every_connection);
+	tcase_add_loop_test(tc, root_and_other_users_find_a_place_whatever_one_user_does, 0,
+			    HV_ARRAY_SIZE(place));
 	tcase_add_test(tc, limits_of_jobs_and_samples_refuse_the_next_job_only);
 	tcase_add_loop_test(tc, a_client_that_dies_takes_only_its_own_job_with_it, 0, 2);
 	tcase_add_test(tc, a_client_that_does_not_read_is_paused_then_dropped);
