@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 /* Register-level emulator: executes bus writes as the accelerator would. Knows addresses and
- * nothing of networks. State is below 2 MiB, beside frames in the FIFOs. Never fails on any sequence of writes: misuse is
- * counted and the last case is described. Not thread-safe; one per thread.
+ * nothing of networks. State is below 2 MiB, beside frames in the FIFOs. Never fails on any
+ * sequence of writes: misuse is counted and the last case is described. Not thread-safe; one per
+ * thread.
  *
  * What no document settles is a prediction, always the choice that a user can least rely on:
  * - A stop takes back a start as a whole; a stopped machine starts at layer 0 again, in one-shot

@@ -285,12 +285,8 @@ static uint32_t *sink_word(const struct sink *k, uint32_t base, uint32_t offset)
 {
 	uint32_t at = base + offset;
 
-	if (k->to == NULL) {
-		unsigned i = (at / CNN_DATA_WORDS) % CNN_INSTANCES;
-
-		emu_set(k->e->data_set[i], at % CNN_DATA_WORDS);
-		return &k->e->data[i][at % CNN_DATA_WORDS];
-	}
+	if (k->to == NULL)
+		return &k->e->data[(at / CNN_DATA_WORDS) % CNN_INSTANCES][at % CNN_DATA_WORDS];
 	return offset < k->to->n ? &k->to->words[(base / CNN_DATA_WORDS) % CNN_INSTANCES][offset]
 				 : NULL;
 }
@@ -310,6 +306,13 @@ static int32_t bias_of(const struct cnn_emu *e, const struct emu_layer *l, uint3
 	if (l->bias_quadrant < 0 || l->bias_first + slot >= CNN_BIAS_BYTES)
 		return 0;
 	return 128 * e->bias[l->bias_quadrant][l->bias_first + slot];
+}
+
+/* `n` words of a result, `step` apart, hold something from now on. */
+static void mark_written(const struct sink *k, uint32_t at, uint32_t n, uint32_t step)
+{
+	for (uint32_t i = 0; k->to == NULL && i < n; i++, at += step)
+		emu_set(k->e->data_set[(at / CNN_DATA_WORDS) % CNN_INSTANCES], at % CNN_DATA_WORDS);
 }
 
 /* Where the results of a slot go for pixel 0, and what is added to them. */
@@ -385,6 +388,17 @@ static void convolve_patch(const struct sink *k, const struct emu_layer *l,
 	}
 }
 
+static void mark_slots(const struct sink *k, const struct emu_layer *l, const struct slot *slots)
+{
+	uint32_t pixels = l->out_h * l->out_w, wide = l->wide ? 4 : 1;
+
+	for (uint32_t s = 0; s < l->slots; s++)
+		if (l->wide || slots[s].lane == 0)
+			mark_written(
+				k, slots[s].base + slots[s].offset + (l->wide ? slots[s].lane : 0),
+				pixels, l->pixel_step * wide);
+}
+
 static int convolve(const struct sink *k, const struct emu_layer *l, struct frame *f)
 {
 	size_t length = patch_length(l);
@@ -397,6 +411,7 @@ static int convolve(const struct sink *k, const struct emu_layer *l, struct fram
 		return HV_E_NOMEM;
 	place_slots(k->e, l, slots);
 	memset(patch, 0, length * sizeof *patch);
+	mark_slots(k, l, slots);
 	for (uint32_t y = 0; y < l->out_h; y++)
 		for (uint32_t x = 0; x < l->out_w; x++, n++) {
 			take_patch(l, f, y, x, patch);
@@ -416,6 +431,9 @@ static void pass_through(const struct sink *k, const struct emu_layer *l, const 
 			q = l->processors[j] / CNN_PER_QUADRANT;
 			i = 0; /* every quadrant writes its own, packed */
 		}
+		if (i % 4 == 0)
+			mark_written(k, l->write_word[q] + i / 4 * l->slot_step, pixels * l->passes,
+				     l->pixel_step);
 		for (uint32_t n = 0; n < pixels; n++)
 			for (uint32_t pass = 0; pass < l->passes; pass++)
 				write_lane(sink_word(k, l->write_word[q] + i / 4 * l->slot_step,

@@ -34,8 +34,15 @@ static bool is_set(const uint32_t *bits, uint32_t i)
 static bool find_unset(const uint32_t *bits, uint32_t first, uint64_t count, uint32_t size,
 		       uint32_t *at)
 {
-	for (*at = first; *at < size && *at - first < count; ++*at)
-		if (!is_set(bits, *at))
+	uint64_t end = first + count < size ? first + count : size;
+
+	*at = first;
+	while (*at < end)
+		if (bits[*at / 32] == UINT32_MAX) /* most of the time */
+			*at = (*at / 32 + 1) * 32;
+		else if (is_set(bits, *at))
+			++*at;
+		else
 			return true;
 	return false;
 }
