@@ -31,7 +31,11 @@ __attribute__((target("avx2"))) static void dot4_avx2(const int16_t *x, const in
 	body(x, w, step, n, out);
 }
 
+#ifdef __clang__
+#define VNNI "avx512f,avx512bw,avx512vl,avx512vnni"
+#else
 #define VNNI "avx512f,avx512bw,avx512vl,avx512vnni,prefer-vector-width=512"
+#endif
 __attribute__((target(VNNI))) static void dot4_vnni(const int16_t *x, const int16_t *w, size_t step,
 						    size_t n, int32_t out[4])
 {
