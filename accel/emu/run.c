@@ -233,9 +233,7 @@ static void decode_kernel(const uint8_t *stream, const struct emu_layer *l, uint
 	uint32_t count = l->count_start + v * bits, low = count % 8;
 	const uint8_t *from = stream + count / 8 * taps + l->remainder + taps;
 
-	for (uint32_t tap = 0; bits == 8 && low == 0 && tap < taps; tap++, to += step)
-		*to = (int8_t) * --from;
-	for (uint32_t tap = 0; (bits < 8 || low > 0) && tap < taps; tap++, to += step) {
+	for (uint32_t tap = 0; tap < taps; tap++, to += step) {
 		int32_t field = *--from >> low & ((1 << bits) - 1);
 
 		*to = (int16_t)(field - ((field >> (bits - 1)) << bits));
@@ -248,6 +246,18 @@ static size_t patch_length(const struct emu_layer *l)
 	size_t n = (size_t)l->kernel_h * l->kernel_w * l->passes * l->n_processors;
 
 	return n > 0 ? (n + 31) / 32 * 32 : 32;
+}
+
+/* decode_kernel() of all processors when weights are whole bytes. */
+static void decode_bytes(const struct cnn_emu *e, const struct emu_layer *l, uint32_t v,
+			 int16_t *to, size_t step)
+{
+	uint32_t taps = l->kernel_h * l->kernel_w;
+	uint32_t last = (l->count_start / 8 + v) * taps + l->remainder + taps - 1;
+
+	for (uint32_t tap = 0; tap < taps; tap++, to += step)
+		for (unsigned j = 0; j < l->n_processors; j++)
+			to[j] = (int8_t)e->kernel[l->processors[j]][last - tap];
 }
 
 /* All kernels as (slot, tap, pass, processor), the order of a patch of the input; zeros behind
@@ -264,11 +274,15 @@ static int16_t *decode_kernels(const struct cnn_emu *e, const struct emu_layer *
 	for (uint32_t s = 0; s < l->slots; s++)
 		memset(w + s * length + used, 0, (length - used) * sizeof *w);
 	memset(w + l->slots * length, 0, (slots - l->slots) * length * sizeof *w);
-	for (uint32_t s = 0; s < l->slots; s++)
-		for (uint32_t pass = 0; pass < l->passes; pass++)
+	for (uint32_t v = 0; v < l->slots * l->passes; v++) {
+		int16_t *to = w + v / l->passes * length + v % l->passes * l->n_processors;
+
+		if (l->weight_bits == 8 && l->count_start % 8 == 0)
+			decode_bytes(e, l, v, to, depth);
+		else
 			for (unsigned j = 0; j < l->n_processors; j++)
-				decode_kernel(e->kernel[l->processors[j]], l, s * l->passes + pass,
-					      w + s * length + pass * l->n_processors + j, depth);
+				decode_kernel(e->kernel[l->processors[j]], l, v, to + j, depth);
+	}
 	return w;
 }
 
