@@ -137,6 +137,15 @@ static size_t upload_feed(struct conn *c, const uint8_t *from, size_t n)
 	return take;
 }
 
+static void upload_begin(struct conn *c, const struct ipc_frame *f)
+{
+	c->upload = (struct upload){ .active = f->payload_len > 0, .frame = *f };
+	c->uploaded_bytes = 0;
+	/* The guard of the upload before knows nothing of this one. */
+	if (c->upload.active && c->greeted && !c->writing && c->guard.pos != 0)
+		conn_guard(c, c->server->with.limits.stall_ns);
+}
+
 static void handle(struct conn *c, const struct ipc_frame *f, const uint8_t *bytes)
 {
 	const struct handler *h = handler_find(f->kind);
@@ -144,7 +153,7 @@ static void handle(struct conn *c, const struct ipc_frame *f, const uint8_t *byt
 	ProtobufCMessage *msg;
 	char why[WHY_CAP];
 
-	c->upload = (struct upload){ .active = f->payload_len > 0, .frame = *f };
+	upload_begin(c, f);
 	if (h == NULL || f->flags != 0) {
 		conn_error(c, f->tag, HV_E_FRAME,
 			   "request of kind %u with flags %u is unknown to %s", f->kind, f->flags,

@@ -199,6 +199,8 @@ static void resume(struct conn *c)
 		timers_clear(c->server->with.timers, &c->guard);
 		if (!c->greeted)
 			conn_guard(c, c->server->with.limits.hello_ns);
+		else if (c->upload.active) /* it began while the write went on */
+			conn_guard(c, c->server->with.limits.stall_ns);
 	}
 	if (c->ending && c->out_bytes == 0)
 		conn_close(c);

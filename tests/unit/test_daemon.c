@@ -602,6 +602,80 @@ START_TEST(an_upload_that_stops_is_dropped_and_a_slow_one_is_not)
 }
 END_TEST
 
+START_TEST(a_slow_upload_right_behind_another_is_not_dropped)
+{
+	enum { RECORDS = 400, BYTES = RECORDS * 256, REST = 1000 };
+	struct peer p;
+	Hv__Submit m = submit_of("fft64", RECORDS);
+	hv_autofree uint8_t *in = samples_of("fft64", RECORDS, 1);
+	uint8_t head[IPC_HDR + 100], both[REST + sizeof(head) + REST];
+	size_t len = hv__submit__get_packed_size(&m);
+	struct ipc_frame f = { (uint32_t)len, BYTES, IPC_SUBMIT, 0, 4 };
+	struct reply r;
+
+	ipc_frame_encode(&f, head);
+	hv__submit__pack(&m, head + IPC_HDR);
+	len += IPC_HDR;
+	memcpy(both, in + BYTES - REST, REST);
+	memcpy(both + REST, head, len);
+	memcpy(both + REST + len, in, REST);
+	world_start(&w, 30);
+	p = peer_connect(&w);
+	ck_assert(peer_write(&w, &p, head, len));
+	ck_assert(peer_write(&w, &p, in, BYTES - REST));
+	for (int i = 0; i < 5; i++)
+		world_step(&w);
+	world_advance(&w, world_limits.stall_ns + 1); /* it moved: looked at, kept */
+	ck_assert(peer_write(&w, &p, both, REST + len + REST)); /* one read brings both */
+	done_with(read_result(&p, &r), &r);
+	world_advance(&w, world_limits.stall_ns + 1);
+	ck_assert(peer_write(&w, &p, in + REST, REST));
+	world_step(&w);
+	world_advance(&w, world_limits.stall_ns + 1);
+	ck_assert(peer_write(&w, &p, in + 2 * REST, BYTES - 2 * REST));
+	done_with(read_result(&p, &r), &r);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
+START_TEST(an_upload_that_began_behind_unread_replies_and_stops_is_dropped)
+{
+	enum { RECORDS = 3000, BYTES = RECORDS * 256 };
+	struct peer p;
+	Hv__Submit m = submit_of("fft64", RECORDS);
+	hv_autofree uint8_t *in = samples_of("fft64", RECORDS, 1);
+	uint8_t head[IPC_HDR + 100];
+	size_t len = hv__submit__get_packed_size(&m);
+	struct ipc_frame f = { (uint32_t)len, BYTES, IPC_SUBMIT, 0, 4 };
+	struct reply r;
+
+	ipc_frame_encode(&f, head);
+	hv__submit__pack(&m, head + IPC_HDR);
+	world_start(&w, 31);
+	p = peer_connect(&w);
+	ck_assert(peer_submit(&w, &p, 3, &m, 1));
+	for (int i = 0; i < 100000 && w.store.live > 0; i++)
+		world_step(&w);
+	world_step(&w);
+	ck_assert(peer_write(&w, &p, head, IPC_HDR + len));
+	ck_assert(peer_write(&w, &p, in, 1000));
+	for (int i = 0; i < 5; i++)
+		world_step(&w);
+	done_with(read_result(&p, &r), &r);
+	for (int i = 0; i < 5; i++)
+		world_step(&w);
+	ck_assert_uint_eq(server_clients(w.server), 1);
+	world_advance(&w, world_limits.stall_ns + 1);
+	world_advance(&w, world_limits.stall_ns + 1);
+	for (int i = 0; i < 5; i++)
+		world_step(&w);
+	ck_assert_uint_eq(server_clients(w.server), 0);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
 START_TEST(a_slow_reader_gets_everything)
 {
 	enum { JOBS = 20, RECORDS = 500 };
@@ -1200,6 +1274,8 @@ static Suite *daemon_suite(void)
 	tcase_add_loop_test(tc, a_client_that_dies_takes_only_its_own_job_with_it, 0, 2);
 	tcase_add_test(tc, a_client_that_does_not_read_is_paused_then_dropped);
 	tcase_add_test(tc, an_upload_that_stops_is_dropped_and_a_slow_one_is_not);
+	tcase_add_test(tc, a_slow_upload_right_behind_another_is_not_dropped);
+	tcase_add_test(tc, an_upload_that_began_behind_unread_replies_and_stops_is_dropped);
 	tcase_add_test(tc, a_slow_reader_gets_everything);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("jobs");
