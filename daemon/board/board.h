@@ -84,6 +84,9 @@ bool board_has_model(const struct board *b, const struct model *m);
  * no records, or more than the board takes at once. The batch is taken only on HV_OK. */
 HV_NODISCARD int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns);
 
+/* A model left the catalogue: what was worked out for it is dropped. */
+void boards_forget_model(struct boards *bs, const struct model *m);
+
 /* Operator verbs; why gets a sentence on refusal. */
 HV_NODISCARD int board_drain(struct board *b, char *why, size_t cap);
 HV_NODISCARD int board_resume(struct board *b, char *why, size_t cap);

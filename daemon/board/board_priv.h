@@ -231,6 +231,7 @@ bool board_work_overdue(struct board *b, uint64_t now_us);
 /* price.c */
 struct board_fit *board_fit(const struct board *b, const struct model *m);
 void board_fits_clear(struct board_fits *f);
+void board_fits_forget(struct board_fits *f, const struct model *m);
 uint32_t board_batch_max(const struct board *b, const struct model *m, const struct slotimg *img);
 double board_load_us(const struct board *b, const struct slotimg *img);
 /* Expected time of one job from sending to its result, alone on the board. */

@@ -245,6 +245,12 @@ struct board *boards_find(const struct boards *bs, const char *id)
 	return NULL;
 }
 
+void boards_forget_model(struct boards *bs, const struct model *m)
+{
+	for (size_t i = 0; i < bs->count; i++)
+		board_fits_forget(bs->list[i]->fits, m);
+}
+
 const char *board_id(const struct board *b)
 {
 	return b->id;

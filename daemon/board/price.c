@@ -195,6 +195,16 @@ struct board_fit *board_fit(const struct board *b, const struct model *m)
 	return f;
 }
 
+void board_fits_forget(struct board_fits *t, const struct model *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		if (t->list[i].model != m)
+			t->list[kept++] = t->list[i];
+	t->count = kept;
+}
+
 void board_fits_clear(struct board_fits *t)
 {
 	free(t->list);

@@ -19,6 +19,16 @@ static void on_ended(void *ctx, struct job *j)
 	d->ev.on_ended(d->ev.ctx, j);
 }
 
+static void on_model_leaves(void *ctx, struct model *m)
+{
+	struct dispatch *d = ctx;
+
+	dispatch_forget_model(d, m);
+	/* Last: until now somebody might have asked a board about it. */
+	if (d->boards != NULL)
+		boards_forget_model(d->boards, m);
+}
+
 int dispatch_new(const struct dispatch_parts *parts, const struct dispatch_events *ev,
 		 struct dispatch **to)
 {
@@ -31,6 +41,7 @@ int dispatch_new(const struct dispatch_parts *parts, const struct dispatch_event
 	d->tick.fire = on_tick;
 	parts->store->ended = on_ended;
 	parts->store->ctx = d;
+	models_on_leave(parts->models, on_model_leaves, d);
 	d->log = calloc(DISPATCH_LOG, sizeof(*d->log));
 	d->units = calloc(DISPATCH_UNITS, sizeof(*d->units));
 	if (d->log == NULL || d->units == NULL) {

@@ -65,7 +65,6 @@ static void verb_remove(struct conn *c, const struct ipc_frame *f, const char *n
 	m = find(c, f->tag, name);
 	if (m == NULL)
 		return;
-	dispatch_forget_model(c->server->with.dispatch, m);
 	err = models_remove(c->server->with.models, name, why, sizeof(why));
 	if (err != HV_OK)
 		conn_error(c, f->tag, err, "%s", why);

@@ -58,6 +58,22 @@ void model_free(struct model *m)
 	free(m);
 }
 
+void models_on_leave(struct models *set, void (*leaves)(void *ctx, struct model *m), void *ctx)
+{
+	set->leaves = leaves;
+	set->leaves_ctx = ctx;
+}
+
+/* It is no longer in the list. */
+static void retire(struct models *set, struct model *m)
+{
+	m->removed = true;
+	m->holds++; /* who is told may drop the last one */
+	if (set->leaves != NULL)
+		set->leaves(set->leaves_ctx, m);
+	model_drop(set, m);
+}
+
 void models_take_out(struct models *set, struct model *m)
 {
 	for (size_t i = 0; i < set->count; i++) {
@@ -67,9 +83,7 @@ void models_take_out(struct models *set, struct model *m)
 		memmove(&set->list[i], &set->list[i + 1], (set->count - i) * sizeof(set->list[0]));
 		break;
 	}
-	m->removed = true;
-	if (m->holds == 0)
-		model_free(m);
+	retire(set, m);
 }
 
 int models_add(struct models *set, struct model *m, char *why, size_t cap)
@@ -87,9 +101,14 @@ int models_add(struct models *set, struct model *m, char *why, size_t cap)
 			 MODELS_MAX);
 		return HV_E_NOMEM;
 	}
-	if (old != NULL)
-		models_take_out(set, old);
-	set->list[set->count++] = m;
+	if (old == NULL) {
+		set->list[set->count++] = m;
+		return HV_OK;
+	}
+	for (size_t i = 0; i < set->count; i++)
+		if (set->list[i] == old)
+			set->list[i] = m;
+	retire(set, old); /* what it did can go on with the new one */
 	return HV_OK;
 }
 

@@ -34,6 +34,10 @@ struct model *models_find(const struct models *m, const char *name);
 size_t models_of_task(const struct models *m, const struct harvest_task *t, struct model **to,
 		      size_t cap);
 
+/* Who is told of every model that leaves the catalogue, removed or replaced, while it is still
+ * in memory and no longer found. One listener; NULL: nobody. */
+void models_on_leave(struct models *m, void (*leaves)(void *ctx, struct model *m), void *ctx);
+
 /* Keep a model in memory across models_remove(), e.g. while a batch runs. */
 void model_hold(struct model *m);
 void model_drop(struct models *set, struct model *m);

@@ -9,6 +9,8 @@ struct models {
 	struct model *list[MODELS_MAX];
 	size_t count;
 	char *state_dir; /* owned, or NULL */
+	void (*leaves)(void *ctx, struct model *m); /* or NULL */
+	void *leaves_ctx;
 };
 
 /* Make a model of a decoded package: finds its task. pkg is taken on success. */

@@ -25,6 +25,8 @@ struct boards {
 };
 
 struct models {
+	void (*leaves)(void *ctx, struct model *m);
+	void *leaves_ctx;
 	size_t n;
 	struct model model[FAKE_MODELS_MAX];
 };
@@ -96,7 +98,7 @@ size_t models_of_task(const struct models *m, const struct harvest_task *t, stru
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n && n < cap; i++)
-		if (m->model[i].task == t)
+		if (m->model[i].task == t && !m->model[i].removed)
 			to[n++] = models_at(m, i);
 	return n;
 }
@@ -113,12 +115,29 @@ void model_drop(struct models *set, struct model *m)
 	m->holds--;
 }
 
+void models_on_leave(struct models *m, void (*leaves)(void *ctx, struct model *m), void *ctx)
+{
+	m->leaves = leaves;
+	m->leaves_ctx = ctx;
+}
+
+void boards_forget_model(struct boards *bs, const struct model *m)
+{
+	(void)bs;
+	(void)m;
+}
+
+/* The content "replace" takes the first model out of the catalogue, as a package of the same
+ * name would. */
 int models_install(struct models *m, const uint8_t *bytes, size_t len, struct model **out,
 		   char *why, size_t cap)
 {
-	(void)m;
-	(void)bytes;
-	(void)out;
+	if (m->n > 0 && len == 7 && memcmp(bytes, "replace", len) == 0) {
+		*out = &m->model[0];
+		m->model[0].removed = true;
+		m->leaves(m->leaves_ctx, &m->model[0]);
+		return HV_OK;
+	}
 	snprintf(why, cap, "no package: %zu bytes", len);
 	return HV_E_FORMAT;
 }

@@ -356,6 +356,27 @@ START_TEST(a_removed_model_is_used_no_more_and_its_memory_follows_its_last_user)
 }
 END_TEST
 
+START_TEST(what_a_board_knows_of_a_model_goes_with_the_model)
+{
+	struct board_offer o;
+	struct board *b;
+
+	world_open(&w);
+	world_add_model(&w, "dct32", 2);
+	world_add_model(&w, "fft64", 2);
+	world_plug(&w);
+	ck_assert(world_run(&w, world_ready, 5000000));
+	b = world_board(&w);
+	for (size_t i = 0; i < 2; i++)
+		board_offer(b, models_at(&w.models, i), 0, &o);
+	ck_assert_uint_eq(b->fits->count, 2);
+	boards_forget_model(w.bs, models_at(&w.models, 0));
+	ck_assert_uint_eq(b->fits->count, 1);
+	ck_assert_ptr_eq(b->fits->list[0].model, models_at(&w.models, 1));
+	world_close(&w);
+}
+END_TEST
+
 static bool failed_wrong(struct world *x)
 {
 	return x->codes[-HV_E_WRONG] > 0;
@@ -640,6 +661,7 @@ int main(void)
 	tcase_add_test(tc, more_models_than_slots_take_turns);
 	tcase_add_test(tc, a_model_may_work_off_its_load_before_another_evicts_it);
 	tcase_add_test(tc, a_removed_model_is_used_no_more_and_its_memory_follows_its_last_user);
+	tcase_add_test(tc, what_a_board_knows_of_a_model_goes_with_the_model);
 	tcase_add_test(tc, a_wrong_answer_is_caught_by_the_audit_and_a_second_one_ends_the_trust);
 	tcase_add_test(tc, a_wrong_known_answer_sets_the_board_aside_until_it_is_reset);
 	tcase_add_test(tc, three_faults_within_a_minute_are_too_many);

@@ -820,6 +820,46 @@ START_TEST(a_job_for_boards_only_fails_with_a_reason_when_none_is_left)
 }
 END_TEST
 
+START_TEST(a_model_that_is_replaced_gets_no_more_records_of_waiting_jobs)
+{
+	Hv__ModelsRequest install = HV__MODELS_REQUEST__INIT;
+	struct peer p, operator_;
+	Hv__Submit m = submit_of("fft64", 1000);
+	struct reply r;
+	Hv__Result *res;
+	uint32_t on_board = 0;
+
+	fake_model_add("fft64-t", "fft64", 50);
+	add_board(16, 1);
+	world_start(&w, 32);
+	w.hold_boards = true;
+	p = peer_connect(&w);
+	m.policy = HV__POLICY__OFFLOAD;
+	ck_assert(peer_submit(&w, &p, 1, &m, 3));
+	for (int i = 0; i < 20; i++)
+		world_step(&w);
+	ck_assert_uint_gt(fake_boards_batches(w.boards), 0);
+	operator_ = peer_connect(&w);
+	install.verb = "install";
+	ck_assert(peer_send(&w, &operator_, IPC_MODELS, 2, &install.base, "replace", 7));
+	ck_assert(peer_read(&w, &operator_, &r));
+	ck_assert_int_eq(r.f.kind, IPC_MODELS_REPLY);
+	free(r.msg);
+	w.hold_boards = false;
+	res = read_result(&p, &r);
+	ck_assert_msg(res->ok, "%s", res->why);
+	for (size_t i = 0; i < res->n_parts; i++)
+		if (strcmp(res->parts[i]->where, "cpu") != 0)
+			on_board += res->parts[i]->records;
+	ck_assert_uint_le(on_board, 2 * 16); /* what was there already */
+	ck_assert(answers_right("fft64", 1000, 3, r.samples, r.f.payload_len));
+	done_with(res, &r);
+	peer_close(&operator_);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
 START_TEST(records_outside_the_domain_go_to_the_cpu)
 {
 	struct peer p;
@@ -1284,6 +1324,7 @@ static Suite *daemon_suite(void)
 	tcase_add_test(tc, boards_take_records_under_offload_and_parts_tell_it);
 	tcase_add_loop_test(tc, a_board_that_leaves_loses_no_record, 0, 6);
 	tcase_add_test(tc, a_job_for_boards_only_fails_with_a_reason_when_none_is_left);
+	tcase_add_test(tc, a_model_that_is_replaced_gets_no_more_records_of_waiting_jobs);
 	tcase_add_test(tc, records_outside_the_domain_go_to_the_cpu);
 	tcase_add_test(tc, a_budget_chooses_the_model_and_a_budget_of_zero_the_cpu);
 	tcase_add_test(tc, a_deadline_that_passes_expires_the_job);

@@ -140,6 +140,53 @@ START_TEST(a_removed_model_lives_as_long_as_it_is_held)
 }
 END_TEST
 
+struct left {
+	unsigned n;
+	struct model *last;
+};
+
+/* As a user of the model would: lets it go when told. */
+static void on_leave(void *ctx, struct model *m)
+{
+	struct left *l = ctx;
+
+	ck_assert(m->removed);
+	ck_assert_ptr_ne(models_find(set, m->pkg->name), m);
+	l->n++;
+	l->last = m;
+	model_drop(set, m);
+}
+
+START_TEST(who_uses_a_model_is_told_when_it_is_removed_or_replaced)
+{
+	size_t n, n_other;
+	hv_autofree uint8_t *bytes = file_of("dct32", 1, &n), *other = NULL;
+	struct model *first = NULL, *second = NULL;
+	struct package *p = NULL;
+	struct left left = { 0 };
+
+	ck_assert_int_eq(cnn_build_linear(task_find("dct32"), 2, 128, &p, why, sizeof(why)), HV_OK);
+	snprintf(p->name, sizeof(p->name), "dct32-l1");
+	ck_assert_int_eq(package_encode(p, &other, &n_other), HV_OK);
+	package_free(p);
+	load();
+	models_on_leave(set, on_leave, &left);
+	ck_assert_int_eq(models_install(set, bytes, n, &first, why, sizeof(why)), HV_OK);
+	ck_assert_uint_eq(left.n, 0);
+	model_hold(first);
+	ck_assert_msg(models_install(set, other, n_other, &second, why, sizeof(why)) == HV_OK, "%s",
+		      why);
+	ck_assert_uint_eq(left.n, 1);
+	ck_assert_ptr_eq(left.last, first);
+	ck_assert_uint_eq(models_count(set), 1);
+	ck_assert_ptr_eq(models_find(set, "dct32-l1"), second);
+	model_hold(second);
+	ck_assert_int_eq(models_remove(set, "dct32-l1", why, sizeof(why)), HV_OK);
+	ck_assert_uint_eq(left.n, 2);
+	ck_assert_ptr_eq(left.last, second);
+}
+END_TEST
+
 START_TEST(what_cannot_be_installed_is_refused_with_a_reason)
 {
 	size_t n;
@@ -306,6 +353,7 @@ int main(void)
 	tcase_add_test(tc, models_of_a_task_come_cheapest_first);
 	tcase_add_test(tc, installed_packages_survive_a_restart_and_removed_ones_do_not);
 	tcase_add_test(tc, a_removed_model_lives_as_long_as_it_is_held);
+	tcase_add_test(tc, who_uses_a_model_is_told_when_it_is_removed_or_replaced);
 	tcase_add_test(tc, what_cannot_be_installed_is_refused_with_a_reason);
 	tcase_add_test(tc, a_network_alone_serves_no_jobs_and_is_refused);
 	tcase_add_test(tc, a_package_that_fails_its_own_vectors_is_not_installed);
