@@ -203,6 +203,8 @@ static void configure(struct vboard *b, const struct vboard_options *o)
 				 .slot_bytes = VBOARD_SLOT_BYTES,
 				 .job_memory = b->job_memory,
 				 .job_bytes = VBOARD_JOB_BYTES,
+				 .record_memory = b->record_memory,
+				 .record_bytes = VBOARD_RECORD_BYTES,
 				 .tx = b->tx,
 				 .rx = b->rx,
 				 .tx_bytes = VBOARD_LINK_BUF,

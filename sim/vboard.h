@@ -16,6 +16,7 @@ enum {
 	VBOARD_JOB_SLOTS = 4,
 	VBOARD_SLOT_BYTES = 8192,
 	VBOARD_JOB_BYTES = 8192,
+	VBOARD_RECORD_BYTES = 4096,
 	VBOARD_LINK_BUF = 16384,
 	VBOARD_MESSAGE_BYTES = 12288,
 	VBOARD_STEP_NS = 500, /* processor time of one agent step */
@@ -65,6 +66,7 @@ struct vboard {
 	struct ag_config config;
 	uint8_t slot_memory[VBOARD_MODEL_SLOTS * VBOARD_SLOT_BYTES];
 	uint8_t job_memory[VBOARD_JOB_SLOTS * VBOARD_JOB_BYTES];
+	uint8_t record_memory[VBOARD_RECORD_BYTES];
 	uint8_t tx[VBOARD_LINK_BUF], rx[VBOARD_LINK_BUF], message[VBOARD_MESSAGE_BYTES];
 };
 

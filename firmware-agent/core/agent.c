@@ -9,9 +9,10 @@ static bool power_of_two(uint32_t n)
 
 static bool memory_ok(const struct ag_config *c)
 {
-	return c->slot_memory != NULL && c->job_memory != NULL && c->tx != NULL && c->rx != NULL &&
-	       c->message != NULL && power_of_two(c->tx_bytes) && power_of_two(c->rx_bytes) &&
-	       c->slot_bytes >= SLOTIMG_HEADER_BYTES && c->job_bytes >= 1 &&
+	return c->slot_memory != NULL && c->job_memory != NULL && c->record_memory != NULL &&
+	       c->tx != NULL && c->rx != NULL && c->message != NULL && power_of_two(c->tx_bytes) &&
+	       power_of_two(c->rx_bytes) && c->slot_bytes >= SLOTIMG_HEADER_BYTES &&
+	       c->job_bytes >= 1 && c->record_bytes >= 1 &&
 	       c->job_bytes + AG_REPLY_ROOM <= ARQ_MSG_MAX &&
 	       c->job_bytes + AG_REPLY_ROOM <= c->tx_bytes &&
 	       c->message_bytes >= c->job_bytes + AG_REPLY_ROOM && c->message_bytes <= c->rx_bytes;

@@ -43,6 +43,8 @@ struct ag_config {
 	uint32_t slot_bytes;
 	uint8_t *job_memory; /* job_slots * job_bytes */
 	uint32_t job_bytes;
+	uint8_t *record_memory; /* one output record, until it is whole */
+	uint32_t record_bytes; /* longer outputs are refused at load */
 	uint8_t *tx, *rx; /* link buffers, powers of two */
 	uint16_t tx_bytes, rx_bytes;
 	uint8_t *message; /* one whole message */

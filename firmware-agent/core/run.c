@@ -290,10 +290,10 @@ static void unload_slice(struct agent *a)
 	}
 	end = run->item + AG_SLICE_OPS / item_words(&s->steps);
 	for (; run->item < end && run->item < items; run->item++)
-		cnn_steps_out(&s->steps, run->item, output_word, a, run->out);
+		cnn_steps_out(&s->steps, run->item, output_word, a, a->cfg.record_memory);
 	if (run->item < items)
 		return;
-	memcpy(j->memory + (size_t)j->done * s->img.out_record_bytes, run->out,
+	memcpy(j->memory + (size_t)j->done * s->img.out_record_bytes, a->cfg.record_memory,
 	       s->img.out_record_bytes);
 	j->done++;
 	run->item = 0;

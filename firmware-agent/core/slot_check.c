@@ -48,8 +48,8 @@ int ag_slot_check_header(const struct agent *a, unsigned slot)
 	if ((a->cfg.primary_quadrants & ~img->quadrants) != 0)
 		return HV_E_FORMAT;
 	if (kept > a->cfg.slot_bytes || img->n_regs > AG_RESTORE_REGS_MAX ||
-	    img->out_record_bytes > AG_OUT_RECORD_MAX || img->in_record_bytes > a->cfg.job_bytes ||
-	    img->out_record_bytes > a->cfg.job_bytes)
+	    img->out_record_bytes > a->cfg.record_bytes ||
+	    img->in_record_bytes > a->cfg.job_bytes || img->out_record_bytes > a->cfg.job_bytes)
 		return HV_E_BUSY;
 	return claims_ok(a, slot) ? HV_OK : HV_E_BUSY;
 }

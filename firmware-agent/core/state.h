@@ -8,7 +8,6 @@
  * storage include this. */
 enum {
 	AG_EVENTS = 64, /* primary activations waiting for the link */
-	AG_OUT_RECORD_MAX = 4096, /* bytes of one output record */
 	AG_FRUITLESS_MAX = 16, /* aborts in a row that finished no record */
 	AG_REPLY_ROOM = 160, /* more than any message without a tail */
 	AG_RX_BYTES = 64, /* link bytes taken in one step */
@@ -95,7 +94,6 @@ struct ag_run {
 	uint32_t reg[AG_RESTORE_REGS_MAX], ctrl[CNN_QUADRANTS], lcnt[CNN_QUADRANTS];
 	uint16_t dirty_regs; /* registers [0, dirty_regs) may differ from the snapshot */
 	bool dirty_ctrl; /* CTRL and LCNT_MAX may differ */
-	uint8_t out[AG_OUT_RECORD_MAX];
 };
 
 struct ag_event {

@@ -515,6 +515,7 @@ void world_open(struct world *w)
 	w->bps = 1000000;
 	w->slot_memory = malloc(SLOTS * SLOT_BYTES);
 	w->job_memory = malloc(JOBS * JOB_BYTES);
+	w->record_memory = malloc(JOB_BYTES);
 	strcpy(w->serial, "world-1");
 	ck_assert_int_eq(cnn_emu_new(&w->emu), HV_OK);
 	w->cfg = (struct ag_config){
@@ -538,6 +539,8 @@ void world_open(struct world *w)
 		.slot_bytes = SLOT_BYTES,
 		.job_memory = w->job_memory,
 		.job_bytes = JOB_BYTES,
+		.record_memory = w->record_memory,
+		.record_bytes = JOB_BYTES,
 		.tx = w->tx,
 		.rx = w->rx,
 		.tx_bytes = sizeof(w->tx),
@@ -598,6 +601,7 @@ void world_close(struct world *w)
 	cnn_emu_free(w->emu);
 	free(w->slot_memory);
 	free(w->job_memory);
+	free(w->record_memory);
 	free(w->to_board.frame);
 	free(w->to_daemon.frame);
 }

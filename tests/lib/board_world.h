@@ -86,7 +86,7 @@ struct world {
 	uint64_t primary_next_us, primary_end_us;
 	bool primary_active;
 	struct ag_config cfg;
-	uint8_t *slot_memory, *job_memory;
+	uint8_t *slot_memory, *job_memory, *record_memory;
 	uint8_t tx[16384], rx[16384], message[ARQ_MSG_MAX];
 };
 

@@ -254,6 +254,17 @@ START_TEST(a_slot_image_that_lies_is_refused_and_the_slot_stays_empty)
 }
 END_TEST
 
+START_TEST(an_output_record_longer_than_its_memory_is_refused_at_load)
+{
+	uint32_t record = cnn_steps_out_bytes(&peer_package("fft64", 4)->steps);
+
+	b->agent.cfg.record_bytes = record - 1;
+	ck_assert_int_eq(load(2), HV_E_BUSY);
+	b->agent.cfg.record_bytes = record;
+	ck_assert_int_eq(load(2), HV_OK);
+}
+END_TEST
+
 static int ask(union link_msg m, const void *tail, size_t n)
 {
 	ck_assert(peer_send(&p, &m, tail, n));
@@ -513,6 +524,12 @@ START_TEST(an_impossible_configuration_is_refused)
 	bad = b->config;
 	bad.model_slots = AG_SLOTS_MAX + 1;
 	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	bad = b->config;
+	bad.record_memory = NULL;
+	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	bad = b->config;
+	bad.record_bytes = 0;
+	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
 	free(a);
 }
 END_TEST
@@ -532,6 +549,7 @@ int main(void)
 	tcase_add_test(tc, a_job_that_fits_no_window_is_refused_after_a_bounded_number_of_aborts);
 	tcase_add_loop_test(tc, a_slot_image_that_lies_is_refused_and_the_slot_stays_empty, 0,
 			    HV_ARRAY_SIZE(lies));
+	tcase_add_test(tc, an_output_record_longer_than_its_memory_is_refused_at_load);
 	tcase_add_test(tc, requests_out_of_order_are_answered_with_a_code);
 	tcase_add_test(tc, a_content_that_does_not_match_its_hash_is_never_resident);
 	tcase_add_test(tc, the_same_content_again_is_resident_at_once_and_elsewhere_overlaps);
