@@ -8,3 +8,18 @@ libhvagent_la_SOURCES = \
 	firmware-agent/core/talk.c firmware-agent/core/telemetry.c
 libhvagent_la_CFLAGS = $(AM_CFLAGS) -ffreestanding
 libhvagent_la_LIBADD = libhvlink.la libhvsteps.la
+
+# Images for boards, by another compiler and never part of `all`: sizes are printed, and too
+# large an agent is an error.
+EXTRA_DIST += firmware-agent/firmware.mk firmware-agent/size-report firmware-agent/libc \
+	firmware-agent/hal/mps2
+firmware:
+	@if test -z '$(ARM_CC)'; then \
+		echo 'firmware: no arm-none-eabi-gcc: install gcc-arm-none-eabi and run configure again' >&2; \
+		exit 1; \
+	fi
+	@$(MAKE) -f $(top_srcdir)/firmware-agent/firmware.mk SRC='$(top_srcdir)' OUT=firmware \
+		ARM_CC='$(ARM_CC)'
+clean-local:
+	rm -rf firmware
+.PHONY: firmware

@@ -1,0 +1,60 @@
+# The firmware images, built by a second compiler: `make firmware` in the build directory calls
+# this with
+#   SRC      top of the sources
+#   OUT      directory for objects and images, made here
+#   ARM_CC   the compiler, arm-none-eabi-gcc
+# No C library is needed: what the compiler asks for is in firmware-agent/libc.
+FLASH_MAX = 32768
+RAM_MAX = 8192
+STACK_MAX = 2048
+
+ARM = -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wconversion \
+	-Wvla -Wimplicit-fallthrough -Werror
+FLAGS = -std=gnu11 $(ARM) -Os -g -ffreestanding -ffunction-sections -fdata-sections \
+	-fstack-usage -fcallgraph-info=su -I$(SRC) -isystem $(SRC)/firmware-agent/libc -MMD -MP
+
+sources = $(patsubst $(SRC)/%.c,%,$(wildcard $(SRC)/$(1)/*.c))
+core = $(call sources,firmware-agent/core) $(call sources,util/fs) proto/frame proto/arq \
+	proto/linkmsg accel/steps/steps accel/slotimg/slotimg firmware-agent/libc/mem
+api = ag_init ag_step ag_next_us ag_primary_begin ag_primary_end ag_primary_expect
+mps2 = $(call sources,firmware-agent/hal/mps2)
+emulator = $(call sources,accel/emu) accel/cost/cycles
+
+comma = ,
+say = $(if $(filter-out 0,$(V)),,@echo "  $(1)   $@";)
+objects = $(patsubst %,$(OUT)/%.o,$(1))
+tool = $(patsubst %gcc,%$(1),$(ARM_CC))
+all_objects = $(call objects,$(core) $(mps2) $(emulator))
+
+all: $(OUT)/agent-mps2.elf $(OUT)/size.txt
+
+# The emulator prints uint32_t as unsigned, which is the same size here but another type.
+$(call objects,$(emulator)): WARN = -Wall -Wno-format -Werror
+$(call objects,$(emulator)): FLAGS += -O2
+$(call objects,firmware-agent/libc/mem): FLAGS += -fno-tree-loop-distribute-patterns
+
+$(OUT)/%.o: $(SRC)/%.c $(SRC)/firmware-agent/firmware.mk
+	@mkdir -p $(@D)
+	$(call say,ARM_CC)$(ARM_CC) $(FLAGS) $(WARN) -c $< -o $@
+
+$(OUT)/agent-mps2.elf: $(all_objects) $(SRC)/firmware-agent/hal/mps2/mps2.ld
+	$(call say,ARM_LD)$(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings \
+		-Wl,-Map=$(OUT)/agent-mps2.map -T $(SRC)/firmware-agent/hal/mps2/mps2.ld \
+		$(all_objects) -lgcc -o $@
+
+# The agent alone, as a linker leaves it: what a primary's firmware grows by.
+$(OUT)/agent-core.elf: $(call objects,$(core))
+	$(call say,ARM_LD)$(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,-e,ag_step \
+		$(addprefix -Wl$(comma)-u$(comma),$(api)) $^ -lgcc -o $@
+
+$(OUT)/size.txt: $(OUT)/agent-core.elf $(OUT)/agent-mps2.elf $(SRC)/firmware-agent/size-report
+	@$(SRC)/firmware-agent/size-report $(call tool,size) $(call tool,nm) $(OUT) \
+		$(FLASH_MAX) $(RAM_MAX) $(STACK_MAX) "$(api)" \
+		$(patsubst %,$(OUT)/%.ci,$(core)) >$@.new || { cat $@.new; rm -f $@.new; exit 1; }
+	@mv $@.new $@
+	@cat $@
+
+-include $(all_objects:.o=.d)
+.PHONY: all
+.DELETE_ON_ERROR:
