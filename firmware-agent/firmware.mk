@@ -30,7 +30,7 @@ all_objects = $(call objects,$(core) $(mps2) $(emulator))
 all: $(OUT)/agent-mps2.elf $(OUT)/size.txt
 
 # The emulator prints uint32_t as unsigned, which is the same size here but another type.
-$(call objects,$(emulator)): WARN = -Wall -Wno-format -Werror
+$(call objects,$(emulator)): WARN = -Wall -Wno-format -Werror=implicit
 $(call objects,$(emulator)): FLAGS += -O2
 $(call objects,firmware-agent/libc/mem): FLAGS += -fno-tree-loop-distribute-patterns
 

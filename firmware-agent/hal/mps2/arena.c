@@ -10,15 +10,15 @@
 #define ARENA_BYTES (UINT32_C(12) << 20)
 #define NO_BLOCK    UINT32_MAX
 
-struct block {
-	uint32_t below; /* offset of the block below, or NO_BLOCK */
-	uint32_t bytes; /* with this head, a multiple of 8 */
-	bool used;
-	uint32_t pad;
-};
-_Static_assert(sizeof(struct block) % 8 == 0, "blocks are aligned to 8 bytes");
+enum { ALIGN = 64 }; /* the most that anybody asks for */
 
-__attribute__((section(".psram"), aligned(8))) static uint8_t arena[ARENA_BYTES];
+struct __attribute__((aligned(ALIGN))) block {
+	uint32_t below; /* offset of the block below, or NO_BLOCK */
+	uint32_t bytes; /* with this head, a multiple of ALIGN */
+	bool used;
+};
+
+__attribute__((section(".psram"), aligned(ALIGN))) static uint8_t arena[ARENA_BYTES];
 static uint32_t top; /* first free byte */
 static uint32_t last = NO_BLOCK; /* the topmost block */
 
@@ -34,13 +34,18 @@ void *malloc(size_t n)
 
 	if (n > ARENA_BYTES)
 		return NULL;
-	bytes = (uint32_t)((n + sizeof(*b) + 7) & ~(size_t)7);
+	bytes = (uint32_t)((n + sizeof(*b) + ALIGN - 1) / ALIGN * ALIGN);
 	if (bytes > ARENA_BYTES - top)
 		return NULL;
 	*b = (struct block){ .below = last, .bytes = bytes, .used = true };
 	last = top;
 	top += bytes;
 	return b + 1;
+}
+
+void *aligned_alloc(size_t align, size_t n)
+{
+	return align <= ALIGN ? malloc(n) : NULL;
 }
 
 void *calloc(size_t n, size_t size)
