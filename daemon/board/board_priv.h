@@ -61,6 +61,7 @@ struct board_patience {
 	uint64_t deadline_us; /* 0: none */
 	uint64_t limit_us; /* not even a line that moves puts the deadline off beyond */
 	uint64_t moved; /* link_moved() when the deadline was set */
+	bool put_off; /* the line moved when the first deadline passed */
 };
 
 struct board_slot {
@@ -193,8 +194,9 @@ void board_rearm(struct board *b);
 void board_proved_if_done(struct board *b, uint64_t now_us);
 void board_patience_set(const struct board *b, struct board_patience *p, uint64_t expected_us,
 			uint64_t now_us);
-/* Also puts the deadline off if the line moves. */
-bool board_patience_ended(const struct board *b, struct board_patience *p, uint64_t now_us);
+/* How it ended, as a predicate ("took more than ..."); NULL: it has not. Also puts the deadline
+ * off if the line moves. */
+const char *board_patience_ended(const struct board *b, struct board_patience *p, uint64_t now_us);
 bool board_send(struct board *b, const union link_msg *m, const void *tail, size_t n,
 		uint64_t now_us);
 void board_tell_room(struct board *b); /* to the dispatcher, when ready */
@@ -224,9 +226,9 @@ void board_result(struct board *b, const struct link_result *r, uint64_t now_us)
 void board_works_return(struct board *b, int code, uint64_t now_us);
 struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records,
 				  uint64_t now_us);
-/* Deadline that passed, or UINT64_MAX when none has. */
-uint64_t board_work_deadline(const struct board *b);
-bool board_work_overdue(struct board *b, uint64_t now_us);
+uint64_t board_work_deadline(const struct board *b); /* the earliest; UINT64_MAX: none */
+/* As board_patience_ended(), of the first that has. */
+const char *board_work_overdue(struct board *b, uint64_t now_us);
 
 /* price.c */
 struct board_fit *board_fit(const struct board *b, const struct model *m);

@@ -45,21 +45,29 @@ void board_patience_set(const struct board *b, struct board_patience *p, uint64_
 	p->deadline_us = now_us + 4 * expected_us + BOARD_GRACE_US;
 	p->limit_us = now_us + BOARD_SLOW_MAX * expected_us + BOARD_GRACE_US;
 	p->moved = link_moved(b->link);
+	p->put_off = false;
 }
 
-bool board_patience_ended(const struct board *b, struct board_patience *p, uint64_t now_us)
+_Static_assert(BOARD_SLOW_MAX == 32 && BOARD_STALL_US == 1000000, "the sentences say so");
+
+const char *board_patience_ended(const struct board *b, struct board_patience *p, uint64_t now_us)
 {
 	uint64_t moved = link_moved(b->link);
 
 	if (p->deadline_us == 0 || now_us < p->deadline_us)
-		return false;
-	if (now_us >= p->limit_us || moved - p->moved < BOARD_CHUNK_BYTES)
-		return true;
+		return NULL;
+	if (!p->put_off && (now_us >= p->limit_us || moved - p->moved < BOARD_CHUNK_BYTES))
+		return "took more than four times its expected time";
+	if (now_us >= p->limit_us)
+		return "took more than 32 times its expected time on a bad line";
+	if (moved - p->moved < BOARD_CHUNK_BYTES)
+		return "was late on a bad line, and then the line stood still for a second";
+	p->put_off = true;
 	p->moved = moved;
 	p->deadline_us = now_us + BOARD_STALL_US;
 	if (p->deadline_us > p->limit_us)
 		p->deadline_us = p->limit_us;
-	return false;
+	return NULL;
 }
 
 /* The one alarm of a board: the earliest of all its deadlines. */
@@ -383,28 +391,34 @@ static void on_room(void *ctx, uint64_t now_us)
 	board_rearm(b);
 }
 
-static bool load_overdue(struct board *b, uint64_t now_us)
+static const char *load_overdue(struct board *b, uint64_t now_us)
 {
-	for (unsigned i = 0; i < board_slots(b); i++)
-		if (board_patience_ended(b, &b->slot[i].patience, now_us))
-			return true;
-	return false;
+	const char *how = NULL;
+
+	for (unsigned i = 0; i < board_slots(b) && how == NULL; i++)
+		how = board_patience_ended(b, &b->slot[i].patience, now_us);
+	return how;
 }
 
 static void wake_working(struct board *b, uint64_t now_us)
 {
+	const char *how;
+	char why[BOARD_REASON_MAX];
+
 	if (now_us >= b->heard_us + BOARD_SILENCE_US) {
 		board_fault(b, "nothing was heard from it for 4 s", HV_E_TIMEOUT, now_us);
 		return;
 	}
-	if (board_work_overdue(b, now_us)) {
-		board_fault(b, "a job took more than four times its expected time", HV_E_TIMEOUT,
-			    now_us);
+	how = board_work_overdue(b, now_us);
+	if (how != NULL) {
+		snprintf(why, sizeof(why), "a job %s", how);
+		board_fault(b, why, HV_E_TIMEOUT, now_us);
 		return;
 	}
-	if (load_overdue(b, now_us)) {
-		board_fault(b, "loading a model took more than four times its expected time",
-			    HV_E_TIMEOUT, now_us);
+	how = load_overdue(b, now_us);
+	if (how != NULL) {
+		snprintf(why, sizeof(why), "loading a model %s", how);
+		board_fault(b, why, HV_E_TIMEOUT, now_us);
 		return;
 	}
 	if (b->room_at_us != 0 && now_us >= b->room_at_us) {

@@ -36,12 +36,14 @@ uint64_t board_work_deadline(const struct board *b)
 	return at;
 }
 
-bool board_work_overdue(struct board *b, uint64_t now_us)
+const char *board_work_overdue(struct board *b, uint64_t now_us)
 {
-	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
-		if (b->work[i].id != 0 && board_patience_ended(b, &b->work[i].patience, now_us))
-			return true;
-	return false;
+	const char *how = NULL;
+
+	for (unsigned i = 0; i < BOARD_JOBS_MAX && how == NULL; i++)
+		if (b->work[i].id != 0)
+			how = board_patience_ended(b, &b->work[i].patience, now_us);
+	return how;
 }
 
 struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records, uint64_t now_us)

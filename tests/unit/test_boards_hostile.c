@@ -340,6 +340,41 @@ START_TEST(a_job_without_result_comes_back_in_time)
 }
 END_TEST
 
+/* Ask twice a second about what should take one second; the line moves until then. */
+static const char *patience_end(uint64_t moves_until_us, uint64_t *end_us)
+{
+	static struct link l;
+	static struct board b;
+	struct board_patience p;
+	const char *how = NULL;
+
+	memset(&l, 0, sizeof(l));
+	b.link = &l;
+	board_patience_set(&b, &p, 1000000, 0);
+	for (*end_us = 0; how == NULL && *end_us < 100000000; *end_us += how == NULL ? 500000 : 0) {
+		how = board_patience_ended(&b, &p, *end_us);
+		if (*end_us < moves_until_us)
+			l.arq.n.bytes_acked += BOARD_CHUNK_BYTES;
+	}
+	return how;
+}
+
+START_TEST(the_limit_that_ended_the_patience_is_named)
+{
+	uint64_t end_us;
+
+	ck_assert_str_eq(patience_end(0, &end_us), "took more than four times its expected time");
+	ck_assert_uint_eq(end_us, 4500000);
+	ck_assert_str_eq(patience_end(UINT64_MAX, &end_us),
+			 "took more than 32 times its expected time on a bad line");
+	ck_assert_uint_eq(end_us, 32500000);
+	ck_assert_str_eq(patience_end(10000000, &end_us),
+			 "was late on a bad line, and then the line stood still for a second");
+	ck_assert_uint_ge(end_us, 10500000);
+	ck_assert_uint_le(end_us, 12000000);
+}
+END_TEST
+
 START_TEST(a_board_that_stops_talking_is_a_fault_after_four_seconds)
 {
 	raw_attach(&s, &r, "mute");
@@ -385,6 +420,7 @@ int main(void)
 			    3);
 	tcase_add_test(tc, a_result_with_a_code_gives_that_batch_back_and_only_that);
 	tcase_add_test(tc, a_job_without_result_comes_back_in_time);
+	tcase_add_test(tc, the_limit_that_ended_the_patience_is_named);
 	tcase_add_test(tc, a_board_that_stops_talking_is_a_fault_after_four_seconds);
 	tcase_add_test(tc, a_primary_report_of_wrong_length_is_a_fault);
 	suite_add_tcase(suite, tc);
