@@ -141,6 +141,15 @@ void conn_send(struct conn *c, uint16_t kind, uint32_t tag, const ProtobufCMessa
 	mark_dirty(c);
 }
 
+/* A reason may echo names as a client sent them, and cut them anywhere; a protobuf string must
+ * be UTF-8, and a terminal shows it. */
+static void make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			*text = '?';
+}
+
 void conn_error(struct conn *c, uint32_t tag, int code, const char *fmt, ...)
 {
 	char reason[2 * WHY_CAP];
@@ -150,6 +159,7 @@ void conn_error(struct conn *c, uint32_t tag, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
+	make_printable(reason);
 	msg.code = code;
 	msg.reason = reason;
 	conn_send(c, IPC_ERROR, tag, &msg.base, NULL);

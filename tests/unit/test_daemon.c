@@ -206,6 +206,63 @@ START_TEST(wrong_shapes_are_refused_with_expected_and_got)
 }
 END_TEST
 
+/* clang-format off */
+static const char *const hostile_name[][2] = {
+	{ "\xff\xfe\xc3", "'???" },
+	{ "\x1b[2J\nx\x7f", "'?[2J?x?'" },
+	{ "fft\xc3\xa9", "'fft??" },
+	/* cut in the middle of a character */
+	{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9", "aaa?" },
+};
+/* clang-format on */
+
+static void expect_printable_error(struct peer *p, const char *words)
+{
+	struct reply r;
+	Hv__Error *e;
+
+	ck_assert(peer_read(&w, p, &r));
+	ck_assert_int_eq(r.f.kind, IPC_ERROR);
+	e = hv__error__unpack(NULL, r.f.msg_len, r.msg);
+	for (const char *at = e->reason; *at != '\0'; at++)
+		ck_assert_msg(*at >= 0x20 && *at <= 0x7e, "byte %u in '%s'", (unsigned)(uint8_t)*at,
+			      e->reason);
+	ck_assert_msg(strstr(e->reason, words) != NULL, "'%s' lacks %s", e->reason, words);
+	hv__error__free_unpacked(e, NULL);
+	free(r.msg);
+}
+
+START_TEST(hostile_names_are_echoed_as_printable_text)
+{
+	char *name = (char *)hostile_name[_i][0];
+	const char *words = hostile_name[_i][1];
+	static uint8_t in[256];
+	struct peer p;
+	Hv__Submit m = submit_of(name, 1);
+	Hv__BoardsRequest b = HV__BOARDS_REQUEST__INIT;
+	Hv__ModelsRequest mo = HV__MODELS_REQUEST__INIT;
+	Hv__JobRef j = HV__JOB_REF__INIT;
+
+	world_start(&w, 33);
+	p = peer_connect(&w);
+	ck_assert(peer_send(&w, &p, IPC_SUBMIT, 1, &m.base, in, sizeof(in)));
+	expect_printable_error(&p, words);
+	b.verb = "show";
+	b.id = name;
+	ck_assert(peer_send(&w, &p, IPC_BOARDS, 1, &b.base, NULL, 0));
+	expect_printable_error(&p, words);
+	mo.verb = "show";
+	mo.name = name;
+	ck_assert(peer_send(&w, &p, IPC_MODELS, 1, &mo.base, NULL, 0));
+	expect_printable_error(&p, words);
+	j.job = name;
+	ck_assert(peer_send(&w, &p, IPC_EXPLAIN, 1, &j.base, NULL, 0));
+	expect_printable_error(&p, words);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
 START_TEST(senseless_wishes_are_refused)
 {
 	struct peer p;
@@ -1301,6 +1358,8 @@ static Suite *daemon_suite(void)
 	tcase_add_loop_test(tc, wrong_shapes_are_refused_with_expected_and_got, 0,
 			    HV_ARRAY_SIZE(bad));
 	tcase_add_test(tc, senseless_wishes_are_refused);
+	tcase_add_loop_test(tc, hostile_names_are_echoed_as_printable_text, 0,
+			    HV_ARRAY_SIZE(hostile_name));
 	tcase_add_loop_test(tc, a_frame_over_the_cap_ends_the_connection_with_a_reason, 0, 2);
 	tcase_add_test(tc, unknown_kinds_and_garbage_messages_are_answered_and_survived);
 	tcase_add_test(tc, a_message_that_needs_more_than_the_arena_is_refused);
