@@ -69,11 +69,19 @@ static int check_file(const struct cli *c, const char *path, struct hv_json *j, 
 	return kat_result_ok(r) ? CLI_DONE : CLI_FAILED;
 }
 
+/* A folder's own text among the files of `check DIR/...`: it is passed over, not failed. */
+static bool is_text_beside(const struct cli *c, const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return c->argc > 1 && dot != NULL && strcmp(dot, ".md") == 0;
+}
+
 int cli_check(const struct cli *c)
 {
 	bool json = cli_has(c, CLI_JSON);
 	struct hv_json j = { 0 };
-	unsigned passed = 0;
+	unsigned passed = 0, skipped = 0, failed;
 	int code = CLI_DONE;
 
 	if (json) {
@@ -81,17 +89,27 @@ int cli_check(const struct cli *c)
 		hv_json_object(&j, NULL);
 		hv_json_array(&j, "files");
 	}
-	for (int i = 0; i < c->argc; i++)
+	for (int i = 0; i < c->argc; i++) {
+		if (is_text_beside(c, c->argv[i])) {
+			skipped++;
+			continue;
+		}
 		code = worse(code, (cli_is_package(c->argv[i]) ? cli_check_package : check_file)(
 					   c, c->argv[i], json ? &j : NULL, &passed));
+	}
+	failed = (unsigned)c->argc - passed - skipped;
 	if (json) {
 		hv_json_end_array(&j);
 		hv_json_u64(&j, "passed", passed);
-		hv_json_u64(&j, "failed", (unsigned)c->argc - passed);
+		hv_json_u64(&j, "failed", failed);
+		hv_json_u64(&j, "skipped", skipped);
 		hv_json_end_object(&j);
 		hv_json_finish(&j);
 	} else {
-		printf("%u passed, %u failed\n", passed, (unsigned)c->argc - passed);
+		printf("%u passed, %u failed", passed, failed);
+		if (skipped > 0)
+			printf(", %u skipped (.md)", skipped);
+		putchar('\n');
 	}
 	return code;
 }

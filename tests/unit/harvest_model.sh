@@ -75,8 +75,12 @@ check "make's package has the same bytes" cmp "$W/a.hvm" "$B/models/approx/dct32
 # All installed packages prove themselves.
 exits 0 check "$B"/models/approx/*/*.hvm
 check "24 packages pass" grep -q '^24 passed, 0 failed$' "$W/out"
+echo "# about these files" >"$W/README.md"
+exits 0 check "$W/a.hvm" "$W/README.md"
+check "a text beside the files is passed over" grep -q '^1 passed, 0 failed, 1 skipped' "$W/out"
+exits 8 check "$W/README.md"
 exits 0 check --json "$W/a.hvm"
-check "JSON of check" grep -q '"passed":1,"failed":0' "$W/out"
+check "JSON of check" grep -q '"passed":1,"failed":0,"skipped":0' "$W/out"
 for verb in dump cost bound; do
 	exits 0 $verb "$W/a.hvm"
 	exits 0 $verb --json "$W/a.hvm"
