@@ -17,7 +17,7 @@ FLAGS = -std=gnu11 $(ARM) -Os -g -ffreestanding -ffunction-sections -fdata-secti
 sources = $(patsubst $(SRC)/%.c,%,$(wildcard $(SRC)/$(1)/*.c))
 core = $(call sources,firmware-agent/core) $(call sources,util/fs) proto/frame proto/arq \
 	proto/linkmsg accel/steps/steps accel/slotimg/slotimg firmware-agent/libc/mem
-api = ag_init ag_step ag_next_us ag_primary_begin ag_primary_end ag_primary_expect
+api = agent_init agent_step agent_next_us agent_primary_begin agent_primary_end agent_primary_expect
 mps2 = $(call sources,firmware-agent/hal/mps2)
 emulator = $(call sources,accel/emu) accel/cost/cycles
 
@@ -45,7 +45,7 @@ $(OUT)/agent-mps2.elf: $(all_objects) $(SRC)/firmware-agent/hal/mps2/mps2.ld
 
 # The agent alone, as a linker leaves it: what a primary's firmware grows by.
 $(OUT)/agent-core.elf: $(call objects,$(core))
-	$(call say,ARM_LD)$(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,-e,ag_step \
+	$(call say,ARM_LD)$(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,-e,agent_step \
 		$(addprefix -Wl$(comma)-u$(comma),$(api)) $^ -lgcc -o $@
 
 $(OUT)/size.txt: $(OUT)/agent-core.elf $(OUT)/agent-mps2.elf $(SRC)/firmware-agent/size-report

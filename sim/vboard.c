@@ -126,7 +126,7 @@ static void primary_begin(struct vboard *b)
 	b->requested_ns = request_ns(b);
 	if (b->requested_ns < b->hal.boot_ns)
 		b->requested_ns = b->hal.boot_ns;
-	ag_primary_begin(&b->agent, (b->requested_ns - b->hal.boot_ns) / 1000);
+	agent_primary_begin(&b->agent, (b->requested_ns - b->hal.boot_ns) / 1000);
 	primary_net_start(b->net, b->emu, b->inference);
 	b->active = true;
 	b->begin_ns = b->hal.now_ns;
@@ -140,7 +140,7 @@ static void primary_end(struct vboard *b)
 
 	b->active = false;
 	b->inference++;
-	ag_primary_end(&b->agent);
+	agent_primary_end(&b->agent);
 	log_line(b, "primary", b->begin_ns, b->end_ns, b->requested_ns, hash);
 	b->n.primaries++;
 	b->n.wait_sum_ns += wait;
@@ -159,7 +159,7 @@ static int boot(struct vboard *b)
 	if (b->net != NULL)
 		primary_net_boot(b->net, b->emu);
 	b->more = true;
-	return ag_init(&b->agent, &hal, &b->config);
+	return agent_init(&b->agent, &hal, &b->config);
 }
 
 /* A use of the primary that a reset cut short is lost, as on a real board. */
@@ -310,7 +310,7 @@ static uint64_t agent_next_ns(struct vboard *b)
 	if (b->more || wire_ready(&b->to_board, now) > 0)
 		return now;
 	next = earlier(tx_wake_ns(b), wire_next_ns(&b->to_board, AG_RX_BYTES, now));
-	us = ag_next_us(&b->agent);
+	us = agent_next_us(&b->agent);
 	return us >= UINT64_MAX / 1000 ? next : earlier(next, us * 1000 + b->hal.boot_ns);
 }
 
@@ -375,7 +375,7 @@ void vboard_run(struct vboard *b, uint64_t until_ns)
 		fault_events(b);
 		primary_events(b);
 		if (agent_next_ns(b) <= b->hal.now_ns) {
-			b->more = ag_step(&b->agent);
+			b->more = agent_step(&b->agent);
 			host_hal_advance(&b->hal, VBOARD_STEP_NS);
 		}
 		if (b->more && !b->stalled)

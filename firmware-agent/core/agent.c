@@ -34,7 +34,7 @@ static bool limits_ok(const struct ag_config *c)
 	       c->bus_write_ns > 0 && c->bus_read_ns > 0;
 }
 
-int ag_init(struct agent *a, const struct ag_hal *hal, const struct ag_config *c)
+int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config *c)
 {
 	if (!memory_ok(c) || !room_ok(c) || !limits_ok(c))
 		return HV_E_INVAL;
@@ -57,7 +57,7 @@ int ag_init(struct agent *a, const struct ag_hal *hal, const struct ag_config *c
 	return HV_OK;
 }
 
-bool ag_step(struct agent *a)
+bool agent_step(struct agent *a)
 {
 	bool link = ag_talk_link(a);
 	bool talk = ag_talk_messages(a);
@@ -68,7 +68,7 @@ bool ag_step(struct agent *a)
 	return ag_run_slice(a) || link || talk;
 }
 
-uint64_t ag_next_us(const struct agent *a)
+uint64_t agent_next_us(const struct agent *a)
 {
 	uint64_t next = UINT64_MAX, run = ag_run_next_us(a);
 

@@ -12,13 +12,13 @@
  *
  * Glossary
  *   primary     the model the board exists for; it brackets every use of the accelerator with
- *               ag_primary_begin() and ag_primary_end()
+ *               agent_primary_begin() and agent_primary_end()
  *   slot        a harvested network resident in kernel memory beside the primary
  *   guard       starts a harvested run only if the accelerator is idle and the worst case
  *               ends before the next expected activation
- *   slice       work of one ag_step(): at most AG_SLICE_OPS bus accesses
+ *   slice       work of one agent_step(): at most AG_SLICE_OPS bus accesses
  *
- * The wait bound: ag_primary_begin() returns after at most one abort (a few writes) and the
+ * The wait bound: agent_primary_begin() returns after at most one abort (a few writes) and the
  * restore of the registers a guest touched (at most AG_RESTORE_REGS_MAX writes); a slice in
  * progress ends first. See docs/concepts/agent.md for the sum. */
 enum {
@@ -55,22 +55,22 @@ struct agent; /* firmware-agent/core/state.h; static storage is the owner's */
 
 /* Begin. The accelerator is powered and the primary's kernels, bias and registers are loaded
  * (or there is none). HV_E_INVAL: a limit of the configuration is wrong. */
-HV_NODISCARD int ag_init(struct agent *a, const struct ag_hal *hal, const struct ag_config *c);
+HV_NODISCARD int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config *c);
 
 /* One slice of work: link, loading, a piece of a run. Returns true when there may be more to
- * do at once, false when nothing happens before ag_next_us() or new link bytes. */
-bool ag_step(struct agent *a);
+ * do at once, false when nothing happens before agent_next_us() or new link bytes. */
+bool agent_step(struct agent *a);
 /* UINT64_MAX: only on input, or when the serial line takes bytes again. */
-uint64_t ag_next_us(const struct agent *a);
+uint64_t agent_next_us(const struct agent *a);
 
 /* The primary wants the accelerator, which it requested at requested_us (an interrupt may
  * have noted it before this call). On return it is the primary's: idle, with every register
  * as the primary left it. */
-void ag_primary_begin(struct agent *a, uint64_t requested_us);
-void ag_primary_end(struct agent *a);
+void agent_primary_begin(struct agent *a, uint64_t requested_us);
+void agent_primary_end(struct agent *a);
 
 /* The primary knows when it will come next (0: it does not; the agent then predicts from
  * what it saw). */
-void ag_primary_expect(struct agent *a, uint64_t next_us);
+void agent_primary_expect(struct agent *a, uint64_t next_us);
 
 #endif

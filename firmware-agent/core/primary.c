@@ -2,12 +2,12 @@
 
 /* The primary's bracket. Between begin and end no agent code touches the accelerator. */
 
-void ag_primary_begin(struct agent *a, uint64_t requested_us)
+void agent_primary_begin(struct agent *a, uint64_t requested_us)
 {
 	struct ag_primary *p = &a->primary;
 
 	if (p->active)
-		ag_primary_end(a);
+		agent_primary_end(a);
 	ag_load_release(a);
 	ag_run_abort(a);
 	p->active = true;
@@ -19,7 +19,7 @@ void ag_primary_begin(struct agent *a, uint64_t requested_us)
 	a->run.snap_valid = false;
 }
 
-void ag_primary_end(struct agent *a)
+void agent_primary_end(struct agent *a)
 {
 	struct ag_primary *p = &a->primary;
 	uint64_t wait_us, busy_us;
@@ -44,7 +44,7 @@ void ag_primary_end(struct agent *a)
 	a->guard_wake_us = 0;
 }
 
-void ag_primary_expect(struct agent *a, uint64_t next_us)
+void agent_primary_expect(struct agent *a, uint64_t next_us)
 {
 	a->primary.expect_us = next_us;
 	a->guard_wake_us = 0;

@@ -26,7 +26,7 @@ enum {
 #define AG_WAIT_BOUND_NS(write_ns, read_ns)                                           \
 	(AG_SLICE_OPS * (uint32_t)((write_ns) > (read_ns) ? (write_ns) : (read_ns)) + \
 	 AG_HANDOVER_WRITES * (uint32_t)(write_ns) + AG_SLICE_CPU_US * 1000u)
-/* The longest ag_primary_begin() may make the primary wait, at the default bus times. */
+/* The longest agent_primary_begin() may make the primary wait, at the default bus times. */
 #define AG_WAIT_BOUND_US ((AG_WAIT_BOUND_NS(CNN_BUS_WRITE_NS, CNN_BUS_READ_NS) + 999) / 1000)
 _Static_assert(AG_WAIT_BOUND_US <= 100, "the promise to the primary");
 

@@ -27,7 +27,7 @@ static void primary_begin(void)
 
 	if (b->agent.primary.active)
 		return;
-	ag_primary_begin(&b->agent, (from - b->hal.boot_ns) / 1000);
+	agent_primary_begin(&b->agent, (from - b->hal.boot_ns) / 1000);
 	if (vboard_now_ns(b) - from > AG_HANDOVER_WRITES * CNN_BUS_WRITE_NS)
 		abort();
 	primary_net_start(b->net, b->emu, 1);
@@ -39,7 +39,7 @@ static void primary_end(void)
 		return;
 	if (primary_net_finish(b->net, b->emu) != hash)
 		abort();
-	ag_primary_end(&b->agent);
+	agent_primary_end(&b->agent);
 	b->more = true;
 }
 

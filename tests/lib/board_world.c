@@ -237,17 +237,17 @@ static void boot(struct world *w)
 	w->primary_next_us =
 		w->primary_period_us != 0 ? now_us() + w->primary_period_us : UINT64_MAX;
 	w->powered = true;
-	ck_assert_int_eq(ag_init(&w->agent, &hal, &w->cfg), HV_OK);
+	ck_assert_int_eq(agent_init(&w->agent, &hal, &w->cfg), HV_OK);
 }
 
 static void primary_step(struct world *w)
 {
 	if (w->primary_active && now_us() >= w->primary_end_us) {
 		w->primary_active = false;
-		ag_primary_end(&w->agent);
+		agent_primary_end(&w->agent);
 	}
 	if (!w->primary_active && now_us() >= w->primary_next_us) {
-		ag_primary_begin(&w->agent, w->primary_next_us);
+		agent_primary_begin(&w->agent, w->primary_next_us);
 		w->primary_active = true;
 		w->primary_end_us = now_us() + w->primary_busy_us;
 		w->primary_next_us += w->primary_period_us;
@@ -262,7 +262,7 @@ static void board_step(struct world *w)
 		boot(w);
 	for (int i = 0; i < 2000; i++) {
 		primary_step(w);
-		if (!ag_step(&w->agent) || !w->powered || w->stalled)
+		if (!agent_step(&w->agent) || !w->powered || w->stalled)
 			break;
 		world_now_ns += 200;
 	}
@@ -318,7 +318,7 @@ static uint64_t next_event_us(const struct world *w)
 		return at;
 	if (!w->powered)
 		return now_us();
-	at = least(at, ag_next_us(&w->agent));
+	at = least(at, agent_next_us(&w->agent));
 	return least(at, w->primary_active ? w->primary_end_us : w->primary_next_us);
 }
 

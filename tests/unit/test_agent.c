@@ -56,11 +56,11 @@ static uint64_t primary_once(void)
 {
 	uint64_t hash;
 
-	ag_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
+	agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
 	primary_net_start(b->net, b->emu, 7);
 	host_hal_advance(&b->hal, 1000000);
 	hash = primary_net_finish(b->net, b->emu);
-	ag_primary_end(&b->agent);
+	agent_primary_end(&b->agent);
 	b->more = true;
 	return hash;
 }
@@ -98,12 +98,12 @@ START_TEST(an_abort_at_any_slice_restores_every_register_and_loses_no_job)
 			one_step();
 		ran_through = b->agent.run.phase == AG_IDLE;
 		from = vboard_now_ns(b);
-		ag_primary_begin(&b->agent, from / 1000);
+		agent_primary_begin(&b->agent, from / 1000);
 		ck_assert_uint_le(vboard_now_ns(b) - from, AG_HANDOVER_WRITES * CNN_BUS_WRITE_NS);
 		dump(after);
 		ck_assert_msg(memcmp(before, after, sizeof(before)) == 0,
 			      "registers differ after an abort at slice %u", k);
-		ag_primary_end(&b->agent);
+		agent_primary_end(&b->agent);
 		ck_assert_msg(primary_once() == hash, "primary differs after slice %u", k);
 		ck_assert(p.results != results || peer_until(&p, &p.results, UINT64_C(100000000)));
 		ck_assert_int_eq(p.last_code, HV_OK);
@@ -145,11 +145,11 @@ START_TEST(the_primary_may_interrupt_a_load_at_every_step)
 		peer_run(&p, 30000);
 		for (int i = 0; i < k % 7; i++)
 			one_step();
-		ag_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
+		agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
 		dump(after);
 		ck_assert_msg(memcmp(before, after, sizeof(before)) == 0,
 			      "registers differ in interruption %d", k);
-		ag_primary_end(&b->agent);
+		agent_primary_end(&b->agent);
 		ck_assert(primary_once() == hash);
 	}
 	ck_assert(peer_job(&p, 1, 1, peer_package("fft64", 4), 5, &rng));
@@ -162,11 +162,11 @@ START_TEST(loading_waits_while_the_primary_has_the_accelerator)
 {
 	uint64_t writes;
 
-	ag_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
+	agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
 	writes = b->hal.bus_ops;
 	ck_assert_int_eq(load(0), 1); /* no answer to the commit */
 	ck_assert_uint_eq(b->hal.bus_ops, writes);
-	ag_primary_end(&b->agent);
+	agent_primary_end(&b->agent);
 	b->more = true;
 	ck_assert(peer_until(&p, &p.states, UINT64_C(100000000)));
 	ck_assert_uint_eq(p.state.state, LINK_SLOT_RESIDENT);
@@ -179,9 +179,9 @@ START_TEST(a_job_that_fits_no_window_is_refused_after_a_bounded_number_of_aborts
 	ck_assert(peer_job(&p, 5, 0, peer_package("fft64", 4), 8, &rng));
 	for (int i = 0; i < 200 && p.results == 0; i++) {
 		peer_run(&p, 60000); /* less than one record takes */
-		ag_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
+		agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
 		host_hal_advance(&b->hal, 50000);
-		ag_primary_end(&b->agent);
+		agent_primary_end(&b->agent);
 		b->more = true;
 	}
 	ck_assert_uint_eq(p.results, 1);
@@ -399,7 +399,7 @@ START_TEST(a_queued_job_can_be_cancelled_or_be_too_late_and_a_full_queue_says_so
 	uint8_t in[256] = { 0 };
 
 	ck_assert_int_eq(load(0), HV_OK);
-	ag_primary_begin(&b->agent, vboard_now_ns(b) / 1000); /* nothing starts now */
+	agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000); /* nothing starts now */
 	for (uint32_t id = 1; id <= 3; id++)
 		ck_assert(peer_job(&p, id, 0, pkg, 4, &rng));
 	ck_assert(peer_send(&p, &late, in, sizeof(in)));
@@ -411,7 +411,7 @@ START_TEST(a_queued_job_can_be_cancelled_or_be_too_late_and_a_full_queue_says_so
 	ck_assert(peer_send(&p, &cancel, NULL, 0));
 	peer_run(&p, 10000000);
 	ck_assert_int_eq(p.last_code, HV_E_CANCEL);
-	ag_primary_end(&b->agent);
+	agent_primary_end(&b->agent);
 	b->more = true;
 	ck_assert(peer_until(&p, &p.results, UINT64_C(100000000)));
 	peer_run(&p, 50000000);
@@ -490,9 +490,9 @@ END_TEST
 START_TEST(activations_are_reported_a_few_times_a_second_and_losses_are_counted)
 {
 	for (int i = 0; i < 100; i++) {
-		ag_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
+		agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
 		host_hal_advance(&b->hal, 400000);
-		ag_primary_end(&b->agent);
+		agent_primary_end(&b->agent);
 		b->more = true;
 		peer_run(&p, 9600000);
 	}
@@ -500,8 +500,8 @@ START_TEST(activations_are_reported_a_few_times_a_second_and_losses_are_counted)
 	ck_assert_uint_eq(p.events, 100);
 	ck_assert_uint_le(p.reports, 6);
 	for (int i = 0; i < 500; i++) {
-		ag_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
-		ag_primary_end(&b->agent);
+		agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
+		agent_primary_end(&b->agent);
 	}
 	ck_assert_uint_eq(b->agent.primary.dropped, 500 - AG_EVENTS);
 }
@@ -514,22 +514,22 @@ START_TEST(an_impossible_configuration_is_refused)
 	struct agent *a = malloc(sizeof(*a));
 
 	bad.tx_bytes = 3000;
-	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	ck_assert_int_eq(agent_init(a, &hal, &bad), HV_E_INVAL);
 	bad = b->config;
 	bad.job_bytes = ARQ_MSG_MAX;
-	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	ck_assert_int_eq(agent_init(a, &hal, &bad), HV_E_INVAL);
 	bad = b->config;
 	bad.kernel_words = CNN_KERNEL_WORDS;
-	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	ck_assert_int_eq(agent_init(a, &hal, &bad), HV_E_INVAL);
 	bad = b->config;
 	bad.model_slots = AG_SLOTS_MAX + 1;
-	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	ck_assert_int_eq(agent_init(a, &hal, &bad), HV_E_INVAL);
 	bad = b->config;
 	bad.record_memory = NULL;
-	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	ck_assert_int_eq(agent_init(a, &hal, &bad), HV_E_INVAL);
 	bad = b->config;
 	bad.record_bytes = 0;
-	ck_assert_int_eq(ag_init(a, &hal, &bad), HV_E_INVAL);
+	ck_assert_int_eq(agent_init(a, &hal, &bad), HV_E_INVAL);
 	free(a);
 }
 END_TEST

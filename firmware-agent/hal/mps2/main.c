@@ -51,7 +51,7 @@ static bool begin(void)
 			       .message = message,
 			       .message_bytes = sizeof(message) };
 
-	return ag_init(&agent, &hal, &c) == HV_OK;
+	return agent_init(&agent, &hal, &c) == HV_OK;
 }
 
 int main(void)
@@ -61,9 +61,9 @@ int main(void)
 	for (;;) {
 		uint64_t now = agent.hal.now_us(agent.hal.ctx), next;
 
-		if (ag_step(&agent))
+		if (agent_step(&agent))
 			continue;
-		next = ag_next_us(&agent);
+		next = agent_next_us(&agent);
 		if (next > now && next - now > SPIN_US)
 			mps2_sleep();
 	}
