@@ -2,7 +2,7 @@
 # and with them FFTW: only harvestd, tests and benchmarks link it (see NOTICE).
 noinst_LTLIBRARIES += libhvtasks.la libhvkernels.la
 libhvtasks_la_SOURCES = \
-	tasks/task.h tasks/catalog.h tasks/catalog.c tasks/tasks.def tasks/builtin.h \
+	tasks/task.h tasks/plugin.h tasks/loop.h tasks/catalog.h tasks/catalog.c tasks/tasks.def tasks/builtin.h \
 	tasks/matrix.c tasks/sample.c tasks/metric.h tasks/metric.c \
 	tasks/fft_ref.c tasks/fir_ref.c tasks/dct_ref.c tasks/matvec_ref.c
 libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm

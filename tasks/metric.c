@@ -1,4 +1,5 @@
 #include "tasks/metric.h"
+#include "tasks/catalog.h"
 #include "util/own.h"
 #include <math.h>
 #include <string.h>
@@ -13,12 +14,23 @@ static const struct {
 	{ HARVEST_MAX_ABS,   "max_abs" },
 	{ HARVEST_MEAN_REL,  "mean_rel" },
 	{ HARVEST_MISS_RATE, "miss_rate" },
+	{ HARVEST_NRMSE_RANGE, "nrmse_range" },
+	{ HARVEST_IMAGE_DIFF, "image_diff" },
+	{ HARVEST_MEAN_REL,  "are" }, /* a second name: found, not printed */
 };
 /* clang-format on */
 
 struct hv_metric hv_metric_begin(enum harvest_metric kind)
 {
-	return (struct hv_metric){ .kind = kind };
+	return (struct hv_metric){ .kind = kind, .ref_min = INFINITY, .ref_max = -INFINITY };
+}
+
+struct hv_metric hv_metric_begin_of(const struct harvest_task *t)
+{
+	struct hv_metric m = hv_metric_begin(t->metric);
+
+	m.range = t->range;
+	return m;
 }
 
 /* Equal infinities agree; a NaN on either side is as wrong as can be. */
@@ -41,6 +53,20 @@ static double relative(double ref2, double err2)
 
 void hv_metric_add(struct hv_metric *m, const double *ref, const double *got, size_t n)
 {
+	hv_metric_add_weighted(m, ref, got, n, 1);
+}
+
+void hv_metric_add_of(struct hv_metric *m, const struct harvest_task *t, const void *in,
+		      const double *ref, const double *got)
+{
+	double weight = t->weight != NULL ? t->weight(in, ref) : 1;
+
+	hv_metric_add_weighted(m, ref, got, tensor_elements(&t->out), weight);
+}
+
+void hv_metric_add_weighted(struct hv_metric *m, const double *ref, const double *got, size_t n,
+			    double weight)
+{
 	double ref2 = 0, err2 = 0;
 	bool wrong = false;
 
@@ -51,12 +77,15 @@ void hv_metric_add(struct hv_metric *m, const double *ref, const double *got, si
 		err2 += d * d;
 		wrong |= d > 0;
 		m->max_abs = fmax(m->max_abs, d);
+		m->ref_min = fmin(m->ref_min, ref[i]);
+		m->ref_max = fmax(m->ref_max, ref[i]);
 	}
 	m->records++;
 	m->elements += n;
 	m->sum_ref2 += ref2;
 	m->sum_err2 += err2;
-	m->sum_rel += relative(ref2, err2);
+	m->sum_rel += weight * relative(ref2, err2);
+	m->sum_weight += weight;
 	m->misses += wrong;
 }
 
@@ -70,6 +99,21 @@ static double energy_ratio(const struct hv_metric *m)
 	return m->sum_err2 / m->sum_ref2;
 }
 
+/* Over the range that the task names, else over the one seen. A constant answer has none. */
+static double error_over(const struct hv_metric *m, double range)
+{
+	double rms = sqrt(m->sum_err2 / (double)m->elements);
+
+	if (m->sum_err2 == 0)
+		return 0;
+	return isfinite(range) && range > 0 ? rms / range : NAN;
+}
+
+static double range_of(const struct hv_metric *m)
+{
+	return m->range > 0 ? m->range : m->ref_max - m->ref_min;
+}
+
 double hv_metric_value(const struct hv_metric *m)
 {
 	if (m->elements == 0)
@@ -78,8 +122,10 @@ double hv_metric_value(const struct hv_metric *m)
 	case HARVEST_SNR_DB: return -10 * log10(energy_ratio(m));
 	case HARVEST_NRMSE: return sqrt(energy_ratio(m));
 	case HARVEST_MAX_ABS: return m->max_abs;
-	case HARVEST_MEAN_REL: return m->sum_rel / (double)m->records;
+	case HARVEST_MEAN_REL: return m->sum_rel / m->sum_weight;
 	case HARVEST_MISS_RATE: return m->misses / (double)m->records;
+	case HARVEST_NRMSE_RANGE: return error_over(m, range_of(m));
+	case HARVEST_IMAGE_DIFF: return error_over(m, 255);
 	}
 	return NAN;
 }

@@ -132,7 +132,7 @@ static int check_task(const struct package *p, char *why, size_t cap)
 
 static int check_cert(const struct package_cert *c, char *why, size_t cap)
 {
-	if (c->metric < HARVEST_SNR_DB || c->metric > HARVEST_MISS_RATE)
+	if (c->metric < HARVEST_SNR_DB || c->metric > HARVEST_IMAGE_DIFF)
 		return package_refuse(HV_E_FORMAT, why, cap, "certificate has unknown metric %d",
 				      (int)c->metric);
 	if (!isfinite(c->certified) || !isfinite(c->median) || !isfinite(c->worst))
