@@ -17,7 +17,8 @@ FLAGS = -std=gnu11 $(ARM) -Os -g -ffreestanding -ffunction-sections -fdata-secti
 sources = $(patsubst $(SRC)/%.c,%,$(wildcard $(SRC)/$(1)/*.c))
 core = $(call sources,firmware-agent/core) $(call sources,util/fs) proto/frame proto/arq \
 	proto/linkmsg accel/steps/steps accel/slotimg/slotimg firmware-agent/libc/mem
-api = agent_init agent_step agent_next_us agent_primary_begin agent_primary_end agent_primary_expect
+api = agent_init agent_step agent_next_us agent_primary_begin agent_primary_end agent_primary_expect \
+	agent_is_quiet
 mps2 = $(call sources,firmware-agent/hal/mps2)
 emulator = $(call sources,accel/emu) accel/cost/cycles
 

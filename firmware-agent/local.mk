@@ -4,7 +4,7 @@ libhvagent_la_SOURCES = \
 	firmware-agent/core/agent.c firmware-agent/core/agent.h firmware-agent/core/hal.h \
 	firmware-agent/core/state.h firmware-agent/core/guard.c firmware-agent/core/guard.h \
 	firmware-agent/core/slots.c firmware-agent/core/slot_check.c firmware-agent/core/load.c \
-	firmware-agent/core/jobs.c firmware-agent/core/run.c firmware-agent/core/primary.c \
+	firmware-agent/core/jobs.c firmware-agent/core/run.c firmware-agent/core/primary.c firmware-agent/core/quiet.c \
 	firmware-agent/core/talk.c firmware-agent/core/telemetry.c
 libhvagent_la_CFLAGS = $(AM_CFLAGS) -ffreestanding
 libhvagent_la_LIBADD = libhvlink.la libhvsteps.la

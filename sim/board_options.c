@@ -32,7 +32,8 @@ static const struct {
 	{ "serial",   "S",      "serial number, at most 15 characters [virtual]", OPT_SERIAL },
 	{ "device",   "NAME",   "accelerator: max78000 [max78000]", OPT_DEVICE },
 	{ "primary",  "SPEC",   "workload of the primary model [none]:\n"
-	                        "none | periodic:period_us=N,busy_us=N[,jitter_us=N] |\n"
+	                        "none | periodic:period_us=N,busy_us=N[,jitter_us=N][,told=1] |\n"
+	                        "bursty:period_us=N,busy_us=N,burst=N,pause_us=N |\n"
 	                        "poisson:rate_hz=X,busy_us=N | trace:FILE |\n"
 	                        "model:FILE[,period_us=N][,busy_us=N]", OPT_PRIMARY },
 	{ "link-bps", "N",      "speed of the serial line [1000000]", OPT_LINK_BPS },

@@ -115,17 +115,9 @@ static size_t input_size(const struct primary_net *p)
 	return (size_t)p->net.channels * p->net.height * p->net.width;
 }
 
-int primary_net_new(const char *file, uint64_t seed, struct primary_net **net, char *why,
-		    size_t cap)
+/* Placed, and ready for inputs; freed on failure. */
+static int finish(struct primary_net *p, int err, struct primary_net **net, char *why, size_t cap)
 {
-	struct primary_net *p = calloc(1, sizeof(*p));
-	int err;
-
-	snprintf(why, cap, "out of memory");
-	if (p == NULL)
-		return HV_E_NOMEM;
-	p->seed = seed;
-	err = file != NULL ? read_net(p, file, why, cap) : make_net(p);
 	if (err == HV_OK)
 		err = place(p, why, cap);
 	if (err == HV_OK)
@@ -138,6 +130,34 @@ int primary_net_new(const char *file, uint64_t seed, struct primary_net **net, c
 	}
 	*net = p;
 	return HV_OK;
+}
+
+int primary_net_borrow(const struct cnn_net *n, const char *name, uint64_t seed,
+		       struct primary_net **net, char *why, size_t cap)
+{
+	struct primary_net *p = calloc(1, sizeof(*p));
+
+	snprintf(why, cap, "out of memory");
+	if (p == NULL)
+		return HV_E_NOMEM;
+	p->seed = seed;
+	p->net = *n;
+	snprintf(p->name, sizeof(p->name), "%.15s", name);
+	return finish(p, HV_OK, net, why, cap);
+}
+
+int primary_net_new(const char *file, uint64_t seed, struct primary_net **net, char *why,
+		    size_t cap)
+{
+	struct primary_net *p = calloc(1, sizeof(*p));
+	int err;
+
+	snprintf(why, cap, "out of memory");
+	if (p == NULL)
+		return HV_E_NOMEM;
+	p->seed = seed;
+	err = file != NULL ? read_net(p, file, why, cap) : make_net(p);
+	return finish(p, err, net, why, cap);
 }
 
 void primary_net_free(struct primary_net *p)

@@ -12,6 +12,10 @@ struct primary_net;
 /* file NULL: made from the seed. HV_E_*: why gets one sentence. */
 HV_NODISCARD int primary_net_new(const char *file, uint64_t seed, struct primary_net **net,
 				 char *why, size_t cap);
+/* A network of the caller, who keeps it and its weights for the life of *net; inputs come from
+ * the seed. HV_E_*: why gets one sentence. */
+HV_NODISCARD int primary_net_borrow(const struct cnn_net *net, const char *name, uint64_t seed,
+				    struct primary_net **p, char *why, size_t cap);
 void primary_net_free(struct primary_net *net);
 
 /* What it leaves to guests, and the quadrants it uses. */

@@ -15,7 +15,8 @@ static const struct {
 	const char *keys; /* allowed */
 } kinds[] = {
 	{ "none",     PRIMARY_NONE,     false, "" },
-	{ "periodic", PRIMARY_PERIODIC, false, "period_us busy_us jitter_us " },
+	{ "periodic", PRIMARY_PERIODIC, false, "period_us busy_us jitter_us told " },
+	{ "bursty",   PRIMARY_BURSTY,   false, "period_us busy_us burst pause_us " },
 	{ "poisson",  PRIMARY_POISSON,  false, "rate_hz busy_us " },
 	{ "trace",    PRIMARY_TRACE,    true,  "" },
 	{ "model",    PRIMARY_MODEL,    true,  "period_us busy_us jitter_us " },
@@ -70,6 +71,14 @@ static int set_key(struct primary_spec *s, const char *keys, char *pair, char *w
 		return set_us(&s->busy_us, v, pair, why, cap);
 	if (strcmp(pair, "jitter_us") == 0)
 		return set_us(&s->jitter_us, v, pair, why, cap);
+	if (strcmp(pair, "pause_us") == 0)
+		return set_us(&s->pause_us, v, pair, why, cap);
+	if (strcmp(pair, "burst") == 0)
+		return set_us(&s->burst, v, pair, why, cap);
+	if (strcmp(pair, "told") == 0) {
+		s->told = v != 0;
+		return HV_OK;
+	}
 	if (!(v > 0 && v <= 1e5)) {
 		snprintf(why, cap, "rate_hz=%s is outside 0..100000", eq + 1);
 		return HV_E_INVAL;
@@ -80,11 +89,13 @@ static int set_key(struct primary_spec *s, const char *keys, char *pair, char *w
 
 static int check(const struct primary_spec *s, char *why, size_t cap)
 {
-	bool periodic = s->kind == PRIMARY_PERIODIC || s->kind == PRIMARY_MODEL;
+	bool bursty = s->kind == PRIMARY_BURSTY;
+	bool periodic = s->kind == PRIMARY_PERIODIC || s->kind == PRIMARY_MODEL || bursty;
 
 	if (periodic && s->period_us == 0)
 		snprintf(why, cap, "period_us is missing, for example period_us=33333");
-	else if ((s->kind == PRIMARY_PERIODIC || s->kind == PRIMARY_POISSON) && s->busy_us == 0)
+	else if ((s->kind == PRIMARY_PERIODIC || s->kind == PRIMARY_POISSON || bursty) &&
+		 s->busy_us == 0)
 		snprintf(why, cap, "busy_us is missing, for example busy_us=18480");
 	else if (periodic && s->busy_us > s->period_us)
 		snprintf(why, cap, "busy_us=%u is longer than period_us=%u", s->busy_us,
@@ -92,6 +103,9 @@ static int check(const struct primary_spec *s, char *why, size_t cap)
 	else if (periodic && s->jitter_us >= s->period_us)
 		snprintf(why, cap, "jitter_us=%u is not shorter than period_us=%u", s->jitter_us,
 			 s->period_us);
+	else if (bursty && (s->burst == 0 || s->pause_us == 0))
+		snprintf(why, cap,
+			 "burst or pause_us is missing, for example burst=8,pause_us=600000");
 	else if (s->kind == PRIMARY_POISSON && !(s->rate_hz > 0))
 		snprintf(why, cap, "rate_hz is missing, for example rate_hz=10");
 	else
@@ -258,6 +272,12 @@ bool primary_arrivals_next(struct primary_arrivals *a, uint64_t *at_ns, uint32_t
 		if (s->jitter_us > 0)
 			*at_ns += (uint64_t)hv_rng_below(&a->rng, s->jitter_us) * 1000;
 		return true;
+	case PRIMARY_BURSTY:
+		if (i == 0 || hv_rng_below(&a->rng, s->burst) == 0)
+			a->at_us += -log(1 - hv_rng_uniform(&a->rng, 0, 1)) * s->pause_us;
+		a->at_us += s->period_us;
+		*at_ns = (uint64_t)(a->at_us * 1000);
+		return true;
 	case PRIMARY_POISSON:
 		a->at_us += -log(1 - hv_rng_uniform(&a->rng, 0, 1)) * 1e6 / s->rate_hz;
 		*at_ns = (uint64_t)(a->at_us * 1000);
@@ -270,4 +290,14 @@ bool primary_arrivals_next(struct primary_arrivals *a, uint64_t *at_ns, uint32_t
 		return true;
 	}
 	return false;
+}
+
+bool primary_arrivals_told(const struct primary_arrivals *a, uint64_t *earliest_us,
+			   uint64_t *latest_us)
+{
+	if (!a->spec->told)
+		return false;
+	*earliest_us = a->index * a->spec->period_us;
+	*latest_us = *earliest_us + a->spec->jitter_us;
+	return true;
 }

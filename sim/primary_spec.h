@@ -9,7 +9,12 @@
 /* When the primary model of a virtual board wants the accelerator, and for how long:
  *
  *   none
- *   periodic:period_us=33333,busy_us=18480[,jitter_us=500]   every request up to jitter_us late
+ *   periodic:period_us=33333,busy_us=18480[,jitter_us=500][,told=1]
+ *                                       every request up to jitter_us late; told: the primary's
+ *                                       firmware tells the agent the times of the next request
+ *   bursty:period_us=40000,busy_us=9000,burst=8,pause_us=600000
+ *                                       as many requests as a geometric distribution of mean
+ *                                       burst says, period_us apart; exponential pauses between
  *   poisson:rate_hz=10,busy_us=8000                          exponential gaps
  *   trace:FILE                                               CSV lines start_us,busy_us
  *   model:FILE[,period_us=..][,busy_us=..]                   a package's network, periodic
@@ -17,6 +22,7 @@
 enum primary_kind {
 	PRIMARY_NONE,
 	PRIMARY_PERIODIC,
+	PRIMARY_BURSTY,
 	PRIMARY_POISSON,
 	PRIMARY_TRACE,
 	PRIMARY_MODEL,
@@ -30,6 +36,8 @@ struct primary_use {
 struct primary_spec {
 	enum primary_kind kind;
 	uint32_t period_us, busy_us, jitter_us; /* busy_us 0 of a model: what it takes */
+	uint32_t burst, pause_us; /* means */
+	bool told;
 	double rate_hz;
 	char *file; /* owned */
 	struct primary_use *use; /* trace, owned, by start */
@@ -55,4 +63,8 @@ struct primary_arrivals {
 void primary_arrivals_init(struct primary_arrivals *a, const struct primary_spec *s, uint64_t seed);
 /* False: there are no more. */
 bool primary_arrivals_next(struct primary_arrivals *a, uint64_t *at_ns, uint32_t *busy_us);
+/* Between which times the request just got falls, as the primary's firmware knows; false: it
+ * says nothing. */
+bool primary_arrivals_told(const struct primary_arrivals *a, uint64_t *earliest_us,
+			   uint64_t *latest_us);
 #endif

@@ -129,8 +129,19 @@ static void primary_begin(struct vboard *b)
 	agent_primary_begin(&b->agent, (b->requested_ns - b->hal.boot_ns) / 1000);
 	primary_net_start(b->net, b->emu, b->inference);
 	b->active = true;
+	b->bus_ops_begin = b->hal.bus_ops;
 	b->begin_ns = b->hal.now_ns;
 	b->end_ns = b->begin_ns + (uint64_t)b->next_busy_us * 1000;
+}
+
+/* The primary's firmware says when it comes next, if it knows. */
+static void tell(struct vboard *b)
+{
+	uint64_t earliest_us, latest_us, boot_us = b->hal.boot_ns / 1000;
+
+	if (b->has_next && primary_arrivals_told(&b->arrivals, &earliest_us, &latest_us) &&
+	    earliest_us > boot_us)
+		agent_primary_expect(&b->agent, earliest_us - boot_us, latest_us - boot_us);
 }
 
 static void primary_end(struct vboard *b)
@@ -140,6 +151,7 @@ static void primary_end(struct vboard *b)
 
 	b->active = false;
 	b->inference++;
+	b->n.intrusions += b->hal.bus_ops - b->bus_ops_begin;
 	agent_primary_end(&b->agent);
 	log_line(b, "primary", b->begin_ns, b->end_ns, b->requested_ns, hash);
 	b->n.primaries++;
@@ -148,6 +160,7 @@ static void primary_end(struct vboard *b)
 	if (b->n.wait_max_ns < wait)
 		b->n.wait_max_ns = wait;
 	next_arrival(b);
+	tell(b);
 }
 
 /* -- the board --------------------------------------------------------------------------- */
@@ -155,11 +168,15 @@ static void primary_end(struct vboard *b)
 static int boot(struct vboard *b)
 {
 	struct ag_hal hal = host_hal_ops(&b->hal);
+	int err;
 
 	if (b->net != NULL)
 		primary_net_boot(b->net, b->emu);
 	b->more = true;
-	return agent_init(&b->agent, &hal, &b->config);
+	err = agent_init(&b->agent, &hal, &b->config);
+	if (err == HV_OK)
+		tell(b);
+	return err;
 }
 
 /* A use of the primary that a reset cut short is lost, as on a real board. */
@@ -226,9 +243,11 @@ static void configure(struct vboard *b, const struct vboard_options *o)
 static int build(struct vboard *b, const struct vboard_options *o, char *why, size_t cap)
 {
 	struct host_events ev = { b, uart_read, uart_write, on_start, on_done, on_stop, on_output };
-	int err = cnn_emu_new(&b->emu);
+	int err;
 
-	if (err == HV_OK && o->primary->kind != PRIMARY_NONE)
+	b->net = o->net;
+	err = cnn_emu_new(&b->emu);
+	if (err == HV_OK && o->primary->kind != PRIMARY_NONE && b->net == NULL)
 		err = primary_net_new(o->primary->file != NULL && o->primary->kind == PRIMARY_MODEL
 					      ? o->primary->file
 					      : NULL,
@@ -307,6 +326,8 @@ static uint64_t agent_next_ns(struct vboard *b)
 
 	if (b->stalled)
 		return UINT64_MAX;
+	if (agent_is_quiet(&b->agent, &us))
+		return us * 1000 + b->hal.boot_ns;
 	if (b->more || wire_ready(&b->to_board, now) > 0)
 		return now;
 	next = earlier(tx_wake_ns(b), wire_next_ns(&b->to_board, AG_RX_BYTES, now));
@@ -378,7 +399,7 @@ void vboard_run(struct vboard *b, uint64_t until_ns)
 			b->more = agent_step(&b->agent);
 			host_hal_advance(&b->hal, VBOARD_STEP_NS);
 		}
-		if (b->more && !b->stalled)
+		if (agent_next_ns(b) <= b->hal.now_ns)
 			continue;
 		next = earlier(event_next_ns(b), until_ns);
 		if (next > b->hal.now_ns)

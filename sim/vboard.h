@@ -31,12 +31,14 @@ struct vboard_options {
 	uint32_t link_bps;
 	uint64_t seed;
 	FILE *log; /* evidence, or NULL; borrowed */
+	struct primary_net *net; /* taken over at once; NULL: the one primary names */
 };
 
 struct vboard_counters {
 	uint64_t primaries; /* activations that ended */
 	uint64_t wait_max_ns, wait_sum_ns, primary_busy_ns;
 	uint64_t runs, run_aborts; /* harvested inferences */
+	uint64_t intrusions; /* bus accesses of the agent while the primary has the accelerator */
 	uint64_t resets;
 };
 
@@ -57,6 +59,7 @@ struct vboard {
 	uint64_t next_ns, requested_ns, begin_ns, end_ns;
 	uint32_t next_busy_us;
 	uint64_t inference;
+	uint64_t bus_ops_begin;
 	/* evidence of the present harvested run */
 	FILE *log;
 	bool run_open, lying;

@@ -42,6 +42,7 @@ int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config
 	a->hal = *hal;
 	a->cfg = *c;
 	a->boot_us = ag_now(a);
+	a->primary.quiet_from_us = UINT64_MAX;
 	a->boot_id = a->hal.random(a->hal.ctx);
 	for (unsigned i = 0; i < c->model_slots; i++)
 		a->slot[i].memory = c->slot_memory + (size_t)i * c->slot_bytes;
@@ -59,9 +60,12 @@ int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config
 
 bool agent_step(struct agent *a)
 {
-	bool link = ag_talk_link(a);
-	bool talk = ag_talk_messages(a);
+	bool link, talk;
 
+	if (ag_quiet_step(a))
+		return false;
+	link = ag_talk_link(a);
+	talk = ag_talk_messages(a);
 	/* one slice of the bus a step: loading counts as one */
 	if (a->hold)
 		return true;
@@ -82,5 +86,5 @@ uint64_t agent_next_us(const struct agent *a)
 		next = 0;
 	if (a->primary.n > 0 && a->arq.state == ARQ_UP && a->primary.report_us < next)
 		next = a->primary.report_us;
-	return next;
+	return ag_quiet_next_us(a, next);
 }

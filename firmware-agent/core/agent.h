@@ -69,8 +69,13 @@ uint64_t agent_next_us(const struct agent *a);
 void agent_primary_begin(struct agent *a, uint64_t requested_us);
 void agent_primary_end(struct agent *a);
 
-/* The primary knows when it will come next (0: it does not; the agent then predicts from
- * what it saw). */
-void agent_primary_expect(struct agent *a, uint64_t next_us);
+/* The primary knows when it will request the accelerator next: its period and its jitter. Both
+ * 0: it does not know; the agent then predicts from what it saw. Forgotten at the next begin.
+ * A request within these times finds neither a run nor a step of the agent. */
+void agent_primary_expect(struct agent *a, uint64_t earliest_us, uint64_t latest_us);
+
+/* The primary is due: agent_step() does nothing before *until_us (at most 2.7 ms from now), not
+ * even with link bytes, which wait in the serial driver. A main loop sleeps until then. */
+bool agent_is_quiet(const struct agent *a, uint64_t *until_us);
 
 #endif

@@ -1,4 +1,5 @@
 #include "firmware-agent/core/guard.h"
+#include <stddef.h>
 
 enum { SEEN_MIN = 4 };
 
@@ -38,21 +39,24 @@ static bool regular(const struct guard_history *h, uint32_t *shortest, uint32_t 
 	return h->n >= SEEN_MIN && 4 * near >= 3u * h->n;
 }
 
-struct guard_forecast guard_forecast(const struct guard_history *h, uint64_t expect_us,
+struct guard_forecast guard_forecast(const struct guard_history *h, const struct guard_told *told,
 				     uint64_t now_us)
 {
 	struct guard_forecast f = { 0 };
 	uint32_t shortest, longest;
+	bool has_rhythm = regular(h, &shortest, &longest);
 
-	if (expect_us != 0) {
-		f.known = now_us <= expect_us;
-		f.earliest_us = f.latest_us = expect_us;
-	} else if (regular(h, &shortest, &longest)) {
-		f.earliest_us = h->last_us + shortest;
-		f.latest_us = h->last_us + longest;
-		f.known = now_us <= f.latest_us + GUARD_MARGIN_US;
+	if (has_rhythm)
 		f.period_us = shortest;
+	if (told != NULL && told->latest_us != 0) {
+		f.earliest_us = told->earliest_us;
+		f.latest_us = told->latest_us;
+	} else if (has_rhythm) {
+		/* sixteen intervals have not shown the whole jitter */
+		f.earliest_us = h->last_us + shortest - (longest - shortest) / 4;
+		f.latest_us = h->last_us + longest + (longest - shortest) / 4;
 	}
+	f.known = f.latest_us != 0 && now_us <= f.latest_us + GUARD_MARGIN_US;
 	return f;
 }
 

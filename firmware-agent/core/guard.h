@@ -22,11 +22,16 @@ void guard_history_add(struct guard_history *h, uint64_t requested_us);
 struct guard_forecast {
 	bool known;
 	uint64_t earliest_us, latest_us;
-	uint32_t period_us; /* shortest regular interval; 0 when it was told, not seen */
+	uint32_t period_us; /* shortest regular interval; 0: none seen */
 };
 
-/* expect_us: what the primary said about its next request (0: nothing). */
-struct guard_forecast guard_forecast(const struct guard_history *h, uint64_t expect_us,
+/* What the primary said about its next request; latest_us 0: nothing. */
+struct guard_told {
+	uint64_t earliest_us, latest_us;
+};
+
+/* told may be NULL; what it says goes before what was seen. */
+struct guard_forecast guard_forecast(const struct guard_history *h, const struct guard_told *told,
 				     uint64_t now_us);
 
 struct guard_question {

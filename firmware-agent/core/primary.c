@@ -13,7 +13,8 @@ void agent_primary_begin(struct agent *a, uint64_t requested_us)
 	p->active = true;
 	p->begin_us = ag_now(a);
 	p->requested_us = requested_us < p->begin_us ? requested_us : p->begin_us;
-	p->expect_us = 0;
+	p->told = (struct guard_told){ 0 };
+	p->quiet_from_us = UINT64_MAX;
 	p->total++;
 	guard_history_add(&p->seen, p->requested_us);
 	a->run.snap_valid = false;
@@ -42,10 +43,14 @@ void agent_primary_end(struct agent *a)
 		p->busy_max_us = (uint32_t)busy_us;
 	ag_telemetry_add(a, (uint32_t)wait_us * 1000, (uint32_t)busy_us);
 	a->guard_wake_us = 0;
+	ag_quiet_plan(a);
 }
 
-void agent_primary_expect(struct agent *a, uint64_t next_us)
+void agent_primary_expect(struct agent *a, uint64_t earliest_us, uint64_t latest_us)
 {
-	a->primary.expect_us = next_us;
+	if (latest_us < earliest_us)
+		latest_us = earliest_us;
+	a->primary.told = (struct guard_told){ earliest_us, latest_us };
 	a->guard_wake_us = 0;
+	ag_quiet_plan(a);
 }

@@ -51,7 +51,7 @@ static bool try_start(struct agent *a)
 	if (j == NULL)
 		return false;
 	left = (unsigned)j->records - j->done;
-	f = guard_forecast(&a->primary.seen, a->primary.expect_us, now);
+	f = guard_forecast(&a->primary.seen, &a->primary.told, now);
 	q = (struct guard_question){ .now_us = now,
 				     .idle_since_us = a->primary.end_us,
 				     .busy_us = a->primary.busy_max_us,

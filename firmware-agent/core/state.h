@@ -18,6 +18,7 @@ enum {
 	AG_STEP_CPU_NS = 1000, /* what the guard allows for each slice of a run */
 	AG_EVENT_BYTES = 16, /* of link message primary */
 	AG_REPORT_EVERY_US = 250000,
+	AG_QUIET_MAX_US = 2500, /* bytes of so long wait in the serial driver */
 };
 
 /* Hand-over in bus writes: stop, then CTRL and LCNT_MAX of every quadrant, the layer
@@ -106,7 +107,8 @@ struct ag_primary {
 	uint64_t requested_us, begin_us, end_us;
 	uint32_t busy_max_us; /* of the last activations, slowly forgotten */
 	struct guard_history seen;
-	uint64_t expect_us;
+	struct guard_told told; /* of the next request */
+	uint64_t quiet_from_us, quiet_until_us; /* see quiet.c; from > until: never */
 	uint32_t total, dropped, wait_max_ns;
 	uint64_t busy_us;
 	struct ag_event event[AG_EVENTS];
@@ -210,6 +212,11 @@ uint8_t *ag_job_input(const struct agent *a, const struct ag_job *j, unsigned re
 bool ag_run_slice(struct agent *a);
 void ag_run_abort(struct agent *a); /* give up the run and restore, within the bound */
 uint64_t ag_run_next_us(const struct agent *a);
+
+/* quiet.c: nothing is begun while the primary is due. */
+void ag_quiet_plan(struct agent *a); /* what is known of the next request has changed */
+bool ag_quiet_step(struct agent *a); /* true: the primary is due, the accelerator is its own */
+uint64_t ag_quiet_next_us(const struct agent *a, uint64_t next_us);
 
 /* telemetry.c */
 void ag_telemetry_add(struct agent *a, uint32_t wait_ns, uint32_t busy_us);

@@ -190,6 +190,30 @@ START_TEST(a_job_that_fits_no_window_is_refused_after_a_bounded_number_of_aborts
 }
 END_TEST
 
+START_TEST(nothing_is_begun_while_the_primary_is_due_and_work_goes_on_when_it_does_not_come)
+{
+	uint64_t from_us, until_us, ops;
+
+	ck_assert_int_eq(load(0), HV_OK);
+	from_us = vboard_now_ns(b) / 1000 + 20000;
+	agent_primary_expect(&b->agent, from_us, from_us + 400);
+	b->hal.slow = 4; /* the run takes longer than the guard was told */
+	while (vboard_now_ns(b) / 1000 < from_us) {
+		(void)peer_job(&p, 5, 0, peer_package("fft64", 4), 8, &rng);
+		peer_run(&p, 20000);
+	}
+	ck_assert(agent_is_quiet(&b->agent, &until_us));
+	ck_assert_uint_eq(until_us, from_us + 400 + GUARD_MARGIN_US + 1);
+	ck_assert_int_eq(b->agent.run.phase, AG_IDLE);
+	ops = b->hal.bus_ops;
+	ck_assert(!agent_step(&b->agent));
+	ck_assert_uint_eq(agent_next_us(&b->agent), until_us);
+	ck_assert_uint_eq(b->hal.bus_ops, ops);
+	peer_run(&p, 100000000);
+	ck_assert_uint_gt(p.good, 0);
+}
+END_TEST
+
 /* -- slots: every refusal ----------------------------------------------------------------- */
 
 enum { REG = SLOTIMG_HEADER_BYTES };
@@ -547,6 +571,9 @@ int main(void)
 	tcase_add_test(tc, the_primary_may_interrupt_a_load_at_every_step);
 	tcase_add_test(tc, loading_waits_while_the_primary_has_the_accelerator);
 	tcase_add_test(tc, a_job_that_fits_no_window_is_refused_after_a_bounded_number_of_aborts);
+	tcase_add_test(
+		tc,
+		nothing_is_begun_while_the_primary_is_due_and_work_goes_on_when_it_does_not_come);
 	tcase_add_loop_test(tc, a_slot_image_that_lies_is_refused_and_the_slot_stays_empty, 0,
 			    HV_ARRAY_SIZE(lies));
 	tcase_add_test(tc, an_output_record_longer_than_its_memory_is_refused_at_load);
