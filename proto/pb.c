@@ -12,15 +12,10 @@ static uint64_t zigzag(int64_t v)
 
 /* ---- pack, from the last byte to the first ---- */
 
-static uint8_t *put_varint(uint8_t *at, uint64_t v)
+static uint8_t *put_long_varint(uint8_t *at, uint64_t v)
 {
-	unsigned n;
+	unsigned n = (unsigned)(63 - __builtin_clzll(v)) / 7 + 1;
 
-	if (v < 0x80) {
-		*--at = (uint8_t)v;
-		return at;
-	}
-	n = (unsigned)(63 - __builtin_clzll(v)) / 7 + 1;
 	at -= n;
 	for (unsigned i = 0; i + 1 < n; i++, v >>= 7)
 		at[i] = (uint8_t)(v | 0x80);
@@ -28,7 +23,16 @@ static uint8_t *put_varint(uint8_t *at, uint64_t v)
 	return at;
 }
 
-static uint8_t *put_tag(uint8_t *at, uint32_t id, unsigned wire)
+/* Most numbers, and all tags of small messages, are one byte. */
+static inline uint8_t *put_varint(uint8_t *at, uint64_t v)
+{
+	if (v >= 0x80)
+		return put_long_varint(at, v);
+	*--at = (uint8_t)v;
+	return at;
+}
+
+static inline uint8_t *put_tag(uint8_t *at, uint32_t id, unsigned wire)
 {
 	return put_varint(at, (uint64_t)id << 3 | wire);
 }
@@ -58,37 +62,40 @@ static uint8_t *put_message(uint8_t *buf, uint8_t *at, uint32_t id, const Protob
 	return put_tag(put_varint(begin, (size_t)(at - begin)), id, WIRE_LEN);
 }
 
-/* A field without presence of its own: what is zero is not sent. Room for a head is there. */
-static uint8_t *put_single(const ProtobufCFieldDescriptor *f, const void *v, uint8_t *buf,
-			   uint8_t *at)
+static inline uint8_t *put_number(uint8_t *at, uint32_t id, uint64_t v)
 {
-	uint64_t number;
+	return v == 0 ? at : put_tag(put_varint(at, v), id, WIRE_VARINT);
+}
+
+/* A field without presence of its own: what is zero is not sent. Room for a head is there. */
+static inline uint8_t *put_single(const ProtobufCFieldDescriptor *f, const void *v, uint8_t *buf,
+				  uint8_t *at)
+{
+	const char *s;
+	const ProtobufCMessage *m;
 
 	switch (f->type) {
-	case PROTOBUF_C_TYPE_STRING: {
-		const char *s = *(char *const *)v;
-
+	case PROTOBUF_C_TYPE_STRING:
+		s = *(char *const *)v;
 		return s == NULL || *s == '\0' ? at : put_string(buf, at, f->id, s);
-	}
-	case PROTOBUF_C_TYPE_MESSAGE: {
-		const ProtobufCMessage *m = *(ProtobufCMessage *const *)v;
-
+	case PROTOBUF_C_TYPE_MESSAGE:
+		m = *(ProtobufCMessage *const *)v;
 		return m == NULL ? at : put_message(buf, at, f->id, m);
-	}
 	case PROTOBUF_C_TYPE_DOUBLE:
 		if (*(const double *)v == 0)
 			return at;
 		return put_tag(put_fixed(at, v, sizeof(double)), f->id, WIRE_I64);
-	case PROTOBUF_C_TYPE_BOOL: number = *(const protobuf_c_boolean *)v != 0; break;
-	case PROTOBUF_C_TYPE_UINT32: number = *(const uint32_t *)v; break;
-	case PROTOBUF_C_TYPE_UINT64: number = *(const uint64_t *)v; break;
+	case PROTOBUF_C_TYPE_BOOL:
+		return put_number(at, f->id, *(const protobuf_c_boolean *)v != 0);
+	case PROTOBUF_C_TYPE_UINT32: return put_number(at, f->id, *(const uint32_t *)v);
+	case PROTOBUF_C_TYPE_UINT64: return put_number(at, f->id, *(const uint64_t *)v);
 	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_ENUM: number = (uint64_t)(int64_t) * (const int32_t *)v; break;
-	case PROTOBUF_C_TYPE_SINT32: number = zigzag(*(const int32_t *)v); break;
-	case PROTOBUF_C_TYPE_SINT64: number = zigzag(*(const int64_t *)v); break;
+	case PROTOBUF_C_TYPE_ENUM:
+		return put_number(at, f->id, (uint64_t)(int64_t) * (const int32_t *)v);
+	case PROTOBUF_C_TYPE_SINT32: return put_number(at, f->id, zigzag(*(const int32_t *)v));
+	case PROTOBUF_C_TYPE_SINT64: return put_number(at, f->id, zigzag(*(const int64_t *)v));
 	default: return NULL;
 	}
-	return number == 0 ? at : put_tag(put_varint(at, number), f->id, WIRE_VARINT);
 }
 
 static uint8_t *put_repeated(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *m,
@@ -108,24 +115,20 @@ static uint8_t *put_repeated(const ProtobufCFieldDescriptor *f, const ProtobufCM
 uint8_t *pb_pack(const ProtobufCMessage *m, uint8_t *buf, uint8_t *end)
 {
 	const ProtobufCMessageDescriptor *d = m->descriptor;
-	uint8_t *at = end;
+	uint8_t *at = m->n_unknown_fields == 0 ? end : NULL;
 
-	if (m->n_unknown_fields > 0)
-		return NULL;
-	for (unsigned i = d->n_fields; i-- > 0;) {
+	for (unsigned i = d->n_fields; i-- > 0 && at != NULL;) {
 		const ProtobufCFieldDescriptor *f = &d->fields[i];
 
 		if (at - buf < HEAD_MAX)
 			return NULL;
-		if (f->label == PROTOBUF_C_LABEL_NONE &&
-		    (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0)
-			at = put_single(f, (const char *)m + f->offset, buf, at);
-		else if (f->label == PROTOBUF_C_LABEL_REPEATED)
+		if (f->label == PROTOBUF_C_LABEL_REPEATED)
 			at = put_repeated(f, m, buf, at);
+		else if (f->label == PROTOBUF_C_LABEL_NONE &&
+			 (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0)
+			at = put_single(f, (const char *)m + f->offset, buf, at);
 		else
 			at = NULL;
-		if (at == NULL)
-			return NULL;
 	}
 	return at;
 }
