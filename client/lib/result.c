@@ -6,6 +6,10 @@
 enum { WIRE_VARINT = 0, WIRE_I64 = 1, WIRE_LEN = 2, WIRE_I32 = 5 };
 
 enum kind { SKIP, STRING, U32, U64, S32, BOOL, DOUBLE, MESSAGE };
+static const uint8_t wire_of[] = {
+	[STRING] = WIRE_LEN,  [U32] = WIRE_VARINT, [U64] = WIRE_VARINT, [S32] = WIRE_VARINT,
+	[BOOL] = WIRE_VARINT, [DOUBLE] = WIRE_I64, [MESSAGE] = WIRE_LEN
+};
 
 struct span {
 	uint8_t *p, *end;
@@ -18,7 +22,7 @@ struct field {
 	int (*message)(void *into, struct span s);
 };
 struct table {
-	const struct field *field; /* index: field number */
+	const struct field *field; /* index: field number; 0, which none has, is skipped */
 	uint32_t count;
 };
 
@@ -78,91 +82,78 @@ const char *result_field_kind(enum result_table t, uint32_t number)
 	return number < tables[t].count ? name[tables[t].field[number].kind] : NULL;
 }
 
-static int take_varint(struct span *s, uint64_t *value)
+/* What was read at some place. Returned by value, so that it stays in registers: this is on the
+ * path of every job. */
+struct taken {
+	uint8_t *next; /* what follows it; NULL: malformed */
+	uint64_t number; /* of WIRE_LEN: the length of the bytes before next */
+};
+
+static struct taken take_long_varint(uint8_t *at, const uint8_t *end)
 {
 	uint64_t v = 0;
 
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		if (s->p == s->end)
-			return HV_E_FRAME;
-		v |= (uint64_t)(*s->p & 0x7f) << shift;
-		if ((*s->p++ & 0x80) == 0) {
-			*value = v;
-			return HV_OK;
-		}
+	for (unsigned shift = 0; shift < 64 && at < end; shift += 7) {
+		v |= (uint64_t)(*at & 0x7f) << shift;
+		if ((*at++ & 0x80) == 0)
+			return (struct taken){ at, v };
 	}
-	return HV_E_FRAME;
+	return (struct taken){ NULL, 0 };
 }
 
-/* The value of one field, in the shapes it can have on the wire. */
-struct value {
-	unsigned wire;
-	uint64_t number; /* VARINT, I64, I32 */
-	struct span bytes; /* LEN */
-};
-
-static int take_value(struct span *s, struct value *v)
+/* Most tags, lengths and numbers are one byte. */
+static inline struct taken take_varint(uint8_t *at, const uint8_t *end)
 {
-	size_t left = (size_t)(s->end - s->p), n = 0;
-	int err;
+	if (at < end && *at < 0x80)
+		return (struct taken){ at + 1, *at };
+	return take_long_varint(at, end);
+}
 
-	switch (v->wire) {
-	case WIRE_VARINT: return take_varint(s, &v->number);
-	case WIRE_I64: n = 8; break;
-	case WIRE_I32: n = 4; break;
-	case WIRE_LEN:
-		err = take_varint(s, &v->number);
-		left = (size_t)(s->end - s->p);
-		if (err != HV_OK || v->number > left)
-			return HV_E_FRAME;
-		v->bytes = (struct span){ s->p, s->p + v->number };
-		s->p = v->bytes.end;
-		return HV_OK;
-	default: return HV_E_FRAME;
+static inline struct taken take_bytes(uint8_t *at, const uint8_t *end, uint64_t n)
+{
+	return (struct taken){ at != NULL && n <= (size_t)(end - at) ? at + n : NULL, n };
+}
+
+static inline struct taken take_value(unsigned wire, uint8_t *at, const uint8_t *end)
+{
+	struct taken len;
+
+	switch (wire) {
+	case WIRE_VARINT: return take_varint(at, end);
+	case WIRE_LEN: len = take_varint(at, end); return take_bytes(len.next, end, len.number);
+	case WIRE_I64: return take_bytes(at, end, 8);
+	case WIRE_I32: return take_bytes(at, end, 4);
+	default: return (struct taken){ NULL, 0 };
 	}
-	if (left < n)
-		return HV_E_FRAME;
-	v->number = 0;
-	for (size_t i = 0; i < n; i++)
-		v->number |= (uint64_t)s->p[i] << (8 * i);
-	s->p += n;
-	return HV_OK;
 }
 
 /* A string has at least one length byte in front, which is spent for its end. */
-static void store_string(const char **to, const struct span *b)
+static inline const char *end_string(const struct taken *v)
 {
-	size_t n = (size_t)(b->end - b->p);
-	uint8_t *at = b->p - 1;
+	uint8_t *at = v->next - v->number - 1;
 
-	memmove(at, b->p, n);
-	at[n] = '\0';
-	*to = (const char *)at;
+	memmove(at, at + 1, v->number);
+	at[v->number] = '\0';
+	return (const char *)at;
 }
 
-static int store(const struct field *f, const struct value *v, void *into)
+static inline int store(const struct field *f, unsigned wire, const struct taken *v, void *into)
 {
-	static const uint8_t wire[] = {
-		[STRING] = WIRE_LEN,  [U32] = WIRE_VARINT, [U64] = WIRE_VARINT, [S32] = WIRE_VARINT,
-		[BOOL] = WIRE_VARINT, [DOUBLE] = WIRE_I64, [MESSAGE] = WIRE_LEN
-	};
-	char *to = (char *)into + f->at;
+	void *to = (char *)into + f->at;
+	uint32_t low = (uint32_t)v->number;
 
-	if (wire[f->kind] != v->wire)
+	if (f->kind == SKIP)
+		return HV_OK;
+	if (wire != wire_of[f->kind])
 		return HV_E_FRAME;
 	switch (f->kind) {
-	case STRING: store_string((const char **)(void *)to, &v->bytes); break;
-	case U32: *(uint32_t *)(void *)to = (uint32_t)v->number; break;
-	case U64: *(uint64_t *)(void *)to = v->number; break;
-	case S32: {
-		uint32_t z = (uint32_t)v->number;
-
-		*(int32_t *)(void *)to = (int32_t)(z >> 1) ^ -(int32_t)(z & 1);
-		break;
-	}
-	case BOOL: *(bool *)(void *)to = v->number != 0; break;
-	case DOUBLE: memcpy(to, &v->number, sizeof(double)); break;
-	case MESSAGE: return f->message(into, v->bytes);
+	case STRING: *(const char **)to = end_string(v); break;
+	case U32: *(uint32_t *)to = low; break;
+	case U64: *(uint64_t *)to = v->number; break;
+	case S32: *(int32_t *)to = (int32_t)(low >> 1) ^ -(int32_t)(low & 1); break;
+	case BOOL: *(bool *)to = v->number != 0; break;
+	case DOUBLE: memcpy(to, v->next - 8, 8); break; /* little-endian, as we are */
+	case MESSAGE: return f->message(into, (struct span){ v->next - v->number, v->next });
 	case SKIP: break;
 	}
 	return HV_OK;
@@ -170,22 +161,23 @@ static int store(const struct field *f, const struct value *v, void *into)
 
 static int decode(const struct table *t, struct span s, void *into)
 {
-	int err = HV_OK;
+	while (s.p < s.end) {
+		struct taken tag = take_varint(s.p, s.end), v;
+		uint64_t number = tag.number >> 3;
+		unsigned wire = (unsigned)(tag.number & 7);
+		int err;
 
-	while (err == HV_OK && s.p < s.end) {
-		struct value v = { 0 };
-		uint64_t tag, number;
-
-		err = take_varint(&s, &tag);
+		if (tag.next == NULL || number == 0)
+			return HV_E_FRAME;
+		v = take_value(wire, tag.next, s.end);
+		if (v.next == NULL)
+			return HV_E_FRAME;
+		err = store(&t->field[number < t->count ? number : 0], wire, &v, into);
 		if (err != HV_OK)
-			break;
-		number = tag >> 3;
-		v.wire = (unsigned)(tag & 7);
-		err = number == 0 ? HV_E_FRAME : take_value(&s, &v);
-		if (err == HV_OK && number < t->count && t->field[number].kind != SKIP)
-			err = store(&t->field[number], &v, into);
+			return err;
+		s.p = v.next;
 	}
-	return err;
+	return HV_OK;
 }
 
 static int times_decode(void *into, struct span s)
