@@ -146,25 +146,34 @@ static void upload_begin(struct conn *c, const struct ipc_frame *f)
 		conn_guard(c, c->server->with.limits.stall_ns);
 }
 
+/* A request that is known and may come now. Else it was answered. */
+static bool acceptable(struct conn *c, const struct handler *h, const struct ipc_frame *f)
+{
+	char why[WHY_CAP];
+
+	if (h == NULL || f->flags != 0) {
+		conn_error(c, f->tag, HV_E_FRAME,
+			   "request of kind %u with flags %u is unknown to %s", f->kind, f->flags,
+			   c->server->with.program);
+		return false;
+	}
+	if (!c->greeted && h->run != h_hello) {
+		snprintf(why, sizeof(why), "'%s' came before 'hello'", ipc_kind_text(f->kind));
+		broken(c, f->tag, HV_E_FRAME, why);
+		return false;
+	}
+	return true;
+}
+
 static void handle(struct conn *c, const struct ipc_frame *f, const uint8_t *bytes)
 {
 	const struct handler *h = handler_find(f->kind);
 	struct server *s = c->server;
 	ProtobufCMessage *msg;
-	char why[WHY_CAP];
 
 	upload_begin(c, f);
-	if (h == NULL || f->flags != 0) {
-		conn_error(c, f->tag, HV_E_FRAME,
-			   "request of kind %u with flags %u is unknown to %s", f->kind, f->flags,
-			   s->with.program);
+	if (!acceptable(c, h, f) || (h->again != NULL && h->again(c, f, bytes)))
 		return;
-	}
-	if (!c->greeted && h->run != h_hello) {
-		snprintf(why, sizeof(why), "'%s' came before 'hello'", ipc_kind_text(f->kind));
-		broken(c, f->tag, HV_E_FRAME, why);
-		return;
-	}
 	hv_arena_reset(&s->arena);
 	msg = pb_unpack(h->message, &s->allocator, bytes, f->msg_len);
 	if (msg == NULL) {

@@ -50,6 +50,15 @@ struct upload {
 	bool dry_run; /* decide on the samples, then forget them */
 };
 
+/* The last SUBMIT that was found good, as it came. Streams repeat it job after job: what follows
+ * from the message alone need not be found out again. */
+struct submit_memo {
+	bool good;
+	uint32_t msg_len, payload_len;
+	uint8_t msg[64]; /* longer ones are not remembered */
+	struct dispatch_request request; /* without tag, time, in and out */
+};
+
 struct conn {
 	uv_pipe_t pipe;
 	struct server *server;
@@ -59,6 +68,7 @@ struct conn {
 	uint8_t *in; /* CONN_READ_BYTES */
 	size_t in_len;
 	struct upload upload;
+	struct submit_memo memo;
 	struct chunk *out_first, *out_last;
 	size_t out_bytes;
 	size_t written_bytes; /* of the write in progress */
@@ -122,6 +132,9 @@ struct handler {
 	void (*run)(struct conn *c, const struct ipc_frame *f, const void *msg);
 	/* All samples are there. upload is still set. */
 	void (*complete)(struct conn *c);
+	/* Before run, with the message as it came. True: it was handled, as run would have done.
+	 * NULL: run handles all. */
+	bool (*again)(struct conn *c, const struct ipc_frame *f, const uint8_t *bytes);
 };
 const struct handler *handler_find(uint16_t kind);
 /* May this client do what only the operator may? Else an error is sent. */
@@ -132,6 +145,7 @@ bool conn_owns(const struct conn *c, uint32_t uid);
 void h_hello(struct conn *c, const struct ipc_frame *f, const void *msg);
 void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg);
 void h_submit_complete(struct conn *c);
+bool h_submit_again(struct conn *c, const struct ipc_frame *f, const uint8_t *bytes);
 void h_wait(struct conn *c, const struct ipc_frame *f, const void *msg);
 void h_cancel(struct conn *c, const struct ipc_frame *f, const void *msg);
 void h_jobs(struct conn *c, const struct ipc_frame *f, const void *msg);

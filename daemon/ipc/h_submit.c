@@ -187,36 +187,94 @@ static int make_room(struct conn *c, const struct harvest_task *t, uint32_t reco
 	return err;
 }
 
+static void refuse(struct conn *c, uint32_t tag, int err, const char *why)
+{
+	upload_clear(c);
+	c->server->with.store->counts.refused++;
+	conn_error(c, tag, err, "%s", why);
+}
+
+static bool memo_is(const struct submit_memo *m, const struct ipc_frame *f, const uint8_t *msg)
+{
+	return m->good && m->msg_len == f->msg_len && m->payload_len == f->payload_len &&
+	       memcmp(m->msg, msg, f->msg_len) == 0;
+}
+
+/* Keep the message in case it turns out to be good. */
+static void memo_begin(struct submit_memo *m, const struct ipc_frame *f, const uint8_t *msg)
+{
+	m->good = false;
+	m->payload_len = f->payload_len;
+	m->msg_len = f->msg_len;
+	if (f->msg_len <= sizeof(m->msg))
+		memcpy(m->msg, msg, f->msg_len);
+}
+
+/* The request follows from the message alone: no clock and no list of boards is in it. */
+static void memo_end(struct submit_memo *memo, const Hv__Submit *m,
+		     const struct dispatch_request *r)
+{
+	memo->good = memo->msg_len <= sizeof(memo->msg) && !m->dry_run && !m->has_deadline &&
+		     m->board[0] == '\0';
+	if (memo->good)
+		memo->request = *r;
+}
+
+bool h_submit_again(struct conn *c, const struct ipc_frame *f, const uint8_t *bytes)
+{
+	struct dispatch_request *r = &c->upload.submit;
+	char why[WHY_CAP];
+	int err;
+
+	if (!memo_is(&c->memo, f, bytes)) {
+		memo_begin(&c->memo, f, bytes);
+		return false;
+	}
+	*r = c->memo.request;
+	r->tag = f->tag;
+	r->arrived_ns = dispatch_now_ns(c->server->with.dispatch);
+	err = make_room(c, task_at(r->task_index), r->spec.records, f->payload_len, why,
+			sizeof(why));
+	if (err != HV_OK)
+		refuse(c, f->tag, err, why);
+	return true;
+}
+
+static int check(struct conn *c, Hv__Submit *m, const struct harvest_task *t, uint32_t payload_len,
+		 char *why, size_t cap)
+{
+	int err;
+
+	if (t == NULL) {
+		snprintf(why, cap, "there is no task '%.40s': see harvestctl tasks", m->task);
+		return HV_E_NOENT;
+	}
+	if (m->records == 0) /* left to us */
+		m->records = payload_len / (uint32_t)tensor_bytes(&t->in);
+	err = check_shape(m, t, payload_len, why, cap);
+	if (err == HV_OK)
+		err = check_wishes(m, t, why, cap);
+	if (err == HV_OK)
+		err = check_board(c->server, m, why, cap);
+	return err;
+}
+
 void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg)
 {
 	Hv__Submit own = *(const Hv__Submit *)msg, *m = &own;
 	uint32_t task = task_index(m->task);
 	const struct harvest_task *t = task != UINT32_MAX ? task_at(task) : NULL;
 	char why[WHY_CAP];
-	int err;
+	int err = check(c, m, t, f->payload_len, why, sizeof(why));
 
-	if (t == NULL) {
-		snprintf(why, sizeof(why), "there is no task '%.40s': see harvestctl tasks",
-			 m->task);
-		err = HV_E_NOENT;
-	} else {
-		if (m->records == 0) /* left to us */
-			m->records = f->payload_len / (uint32_t)tensor_bytes(&t->in);
-		err = check_shape(m, t, f->payload_len, why, sizeof(why));
-		if (err == HV_OK)
-			err = check_wishes(m, t, why, sizeof(why));
-		if (err == HV_OK)
-			err = check_board(c->server, m, why, sizeof(why));
-		if (err == HV_OK && (!m->dry_run || f->payload_len > 0))
-			err = make_room(c, t, m->records, f->payload_len, why, sizeof(why));
-	}
+	if (err == HV_OK && (!m->dry_run || f->payload_len > 0))
+		err = make_room(c, t, m->records, f->payload_len, why, sizeof(why));
 	if (err != HV_OK) {
-		upload_clear(c);
-		c->server->with.store->counts.refused++;
-		conn_error(c, f->tag, err, "%s", why);
+		refuse(c, f->tag, err, why);
 		return;
 	}
 	fill_request(c, m, task, f->tag, &c->upload.submit);
+	memo_end(&c->memo, m, &c->upload.submit);
 	c->upload.dry_run = m->dry_run;
 	/* Without samples their domain cannot be looked at, all else can. */
 	if (m->dry_run && f->payload_len == 0)

@@ -4,16 +4,17 @@
 /* clang-format off */
 /* The table of requests, by kind. Nothing else decides what a kind means. */
 static const struct handler handlers[] = {
-	{ IPC_HELLO,   false, &hv__hello__descriptor,          h_hello,   NULL },
-	{ IPC_SUBMIT,  true,  &hv__submit__descriptor,         h_submit,  h_submit_complete },
-	{ IPC_WAIT,    false, &hv__job_ref__descriptor,        h_wait,    NULL },
-	{ IPC_CANCEL,  false, &hv__job_ref__descriptor,        h_cancel,  NULL },
-	{ IPC_JOBS,    false, &hv__jobs_query__descriptor,     h_jobs,    NULL },
-	{ IPC_EXPLAIN, false, &hv__job_ref__descriptor,        h_explain, NULL },
-	{ IPC_TASKS,   false, &hv__empty__descriptor,          h_tasks,   NULL },
-	{ IPC_MODELS,  true,  &hv__models_request__descriptor, h_models,  h_models_complete },
-	{ IPC_BOARDS,  false, &hv__boards_request__descriptor, h_boards,  NULL },
-	{ IPC_STATUS,  false, &hv__empty__descriptor,          h_status,  NULL },
+	{ IPC_HELLO,   false, &hv__hello__descriptor,          h_hello,   NULL, NULL },
+	{ IPC_SUBMIT,  true,  &hv__submit__descriptor,         h_submit,  h_submit_complete,
+	  h_submit_again },
+	{ IPC_WAIT,    false, &hv__job_ref__descriptor,        h_wait,    NULL, NULL },
+	{ IPC_CANCEL,  false, &hv__job_ref__descriptor,        h_cancel,  NULL, NULL },
+	{ IPC_JOBS,    false, &hv__jobs_query__descriptor,     h_jobs,    NULL, NULL },
+	{ IPC_EXPLAIN, false, &hv__job_ref__descriptor,        h_explain, NULL, NULL },
+	{ IPC_TASKS,   false, &hv__empty__descriptor,          h_tasks,   NULL, NULL },
+	{ IPC_MODELS,  true,  &hv__models_request__descriptor, h_models,  h_models_complete, NULL },
+	{ IPC_BOARDS,  false, &hv__boards_request__descriptor, h_boards,  NULL, NULL },
+	{ IPC_STATUS,  false, &hv__empty__descriptor,          h_status,  NULL, NULL },
 };
 /* clang-format on */
 
