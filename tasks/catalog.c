@@ -26,7 +26,7 @@ static const struct harvest_task tasks[] = {
 };
 #undef X
 
-/* numpy's names; range of the integer types, for saturation */
+/* In the order of the enum. numpy's names; range of the integer types, for saturation */
 static const struct dtype {
 	enum harvest_dtype type;
 	const char *text;
@@ -63,10 +63,9 @@ const struct harvest_task *task_find(const char *name)
 
 static const struct dtype *dtype_row(enum harvest_dtype t)
 {
-	for (size_t i = 0; i < HV_ARRAY_SIZE(dtypes); i++)
-		if (dtypes[i].type == t)
-			return &dtypes[i];
-	return NULL;
+	unsigned at = (unsigned)t - HARVEST_S8;
+
+	return at < HV_ARRAY_SIZE(dtypes) ? &dtypes[at] : NULL;
 }
 
 size_t dtype_bytes(enum harvest_dtype t)
