@@ -163,6 +163,7 @@ struct store {
 	job_ended_fn ended;
 	void *ctx;
 	/* private */
+	char id_end[16]; /* of every job's id: ".3f9a0b1c" */
 	uint64_t next_number;
 	uint32_t live, pool_n, pool_used, remembered;
 	size_t payload_bytes, detached_bytes;

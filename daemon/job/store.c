@@ -10,6 +10,7 @@ enum { HASH_SIZE = 16384 };
 int store_init(struct store *s, const struct limits *l, uint32_t epoch)
 {
 	*s = (struct store){ .limits = *l, .epoch = epoch, .next_number = 1 };
+	snprintf(s->id_end, sizeof(s->id_end), ".%" PRIx32, epoch);
 	/* A job that ended while a unit works on it is in neither count for a moment. */
 	s->pool_n = l->jobs + l->jobs_remembered;
 	s->pool = calloc(s->pool_n, sizeof(struct job));
@@ -142,29 +143,18 @@ void store_free(struct store *s)
 	*s = (struct store){ 0 };
 }
 
-/* Made for every result: no printf. */
-static char *digits(char *at, uint64_t v, unsigned base)
-{
-	char back[20];
-	size_t n = 0;
-
-	do
-		back[n++] = "0123456789abcdef"[v % base];
-	while ((v /= base) > 0);
-	while (n > 0)
-		*at++ = back[--n];
-	return at;
-}
-
+/* Made for every result: no printf, and what never changes is kept. */
 char *job_id_text(const struct store *s, const struct job *j, char to[JOB_ID_CAP])
 {
-	char *at = to;
+	char back[20], *at = to;
+	size_t n = 0;
 
+	for (uint64_t v = j->number; v > 0 || n == 0; v /= 10)
+		back[n++] = (char)('0' + v % 10);
 	*at++ = 'j';
-	at = digits(at, j->number, 10);
-	*at++ = '.';
-	at = digits(at, s->epoch, 16);
-	*at = '\0';
+	while (n > 0)
+		*at++ = back[--n];
+	memcpy(at, s->id_end, sizeof(s->id_end));
 	return to;
 }
 
