@@ -276,6 +276,7 @@ static void destroy(harvest_client *c)
 	calls_lose(&c->calls, HV_E_CANCEL, "cancelled: the connection was closed first");
 	conn_close(&c->conn);
 	calls_free(&c->calls);
+	jobs_free_spare(c);
 	free(c);
 }
 

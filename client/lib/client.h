@@ -26,6 +26,8 @@ struct harvest_client {
 	unsigned depth; /* > 0: parsing, so that a callback may be running */
 	unsigned users; /* entry points that go on after a nested client_leave() */
 	bool close_wanted;
+	harvest_job *spare; /* memory of jobs that ended */
+	unsigned n_spare;
 	int finished; /* jobs ended since harvest_dispatch() began */
 };
 
@@ -44,6 +46,7 @@ HV_NODISCARD int client_queue_packed(harvest_client *c, struct call *k, uint16_t
 HV_NODISCARD int job_start_packed(harvest_client *c, const uint8_t *msg, size_t msg_len,
 				  const void *payload, size_t len, harvest_done_fn done, void *arg,
 				  harvest_job **out);
+void jobs_free_spare(harvest_client *c);
 /* Send, wait for something up to the deadline, parse it. HV_E_TIMEOUT: deadline passed. Other
  * codes: the connection is over and all calls have ended. Not from a callback: HV_E_INVAL. */
 HV_NODISCARD int client_pump(harvest_client *c, uint64_t deadline_ns);

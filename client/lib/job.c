@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOB_MSG_INLINE = 384 }; /* the result of a job in one or two parts fits */
+enum {
+	JOB_MSG_INLINE = 384, /* the result of a job in one or two parts fits */
+	JOBS_SPARE = 32, /* kept by a client instead of given back to the allocator */
+	JOB_ROOM_KEEP = 4096, /* with room for its output of at most this */
+};
 
 struct harvest_job {
 	struct call call; /* first */
@@ -17,26 +21,80 @@ struct harvest_job {
 	bool held; /* the application has the handle */
 	unsigned waiters;
 	int code;
-	uint8_t *out;
+	uint8_t *out; /* NULL, or room */
 	size_t out_bytes;
 	uint8_t *msg; /* the strings of result: msg_inline, or owned */
 	struct result result;
 	uint8_t msg_inline[JOB_MSG_INLINE];
+	/* What follows outlasts one use of the memory. */
+	uint8_t *room;
+	size_t room_bytes;
+	struct harvest_job *next_spare;
 };
 
-static void job_destroy(harvest_job *job)
+static void job_clear(harvest_job *job)
 {
 	if (job->msg != job->msg_inline)
 		free(job->msg);
-	free(job->out);
 	result_free(&job->result);
+}
+
+static void job_destroy(harvest_job *job)
+{
+	job_clear(job);
+	free(job->room);
 	free(job);
+}
+
+static bool is_unused(const harvest_job *job)
+{
+	return !job->held && job->client == NULL && job->waiters == 0;
 }
 
 static void job_destroy_if_unused(harvest_job *job)
 {
-	if (!job->held && job->client == NULL && job->waiters == 0)
+	if (is_unused(job))
 		job_destroy(job);
+}
+
+/* A stream of jobs reuses the memory of a few. */
+static void job_spare(harvest_client *c, harvest_job *job)
+{
+	if (c->n_spare == JOBS_SPARE || job->room_bytes > JOB_ROOM_KEEP) {
+		job_destroy(job);
+		return;
+	}
+	job_clear(job);
+	job->next_spare = c->spare;
+	c->spare = job;
+	c->n_spare++;
+}
+
+static harvest_job *job_take(harvest_client *c)
+{
+	harvest_job *job = c->spare;
+
+	if (job == NULL) {
+		job = malloc(sizeof(*job));
+		if (job == NULL)
+			return NULL;
+		job->room = NULL;
+		job->room_bytes = 0;
+		return job;
+	}
+	c->spare = job->next_spare;
+	c->n_spare--;
+	return job;
+}
+
+void jobs_free_spare(harvest_client *c)
+{
+	while (c->spare != NULL) {
+		harvest_job *job = job_take(c);
+
+		free(job->room);
+		free(job);
+	}
 }
 
 /* Own copy of text or message; n bytes and a terminator. */
@@ -56,13 +114,16 @@ static uint8_t *job_keep(harvest_job *job, const void *bytes, size_t n)
 
 static void job_end(harvest_job *job)
 {
-	job->client->finished++;
+	harvest_client *c = job->client; /* it stays, even if the callback closes it */
+
+	c->finished++;
 	job->client = NULL;
 	job->waiters++; /* the callback may free the handle */
 	if (job->done != NULL)
 		job->done(job, job->code, job->arg);
 	job->waiters--;
-	job_destroy_if_unused(job);
+	if (is_unused(job))
+		job_spare(c, job);
 }
 
 /* End without a result of the daemon's: state and why are ours. */
@@ -73,6 +134,16 @@ static void job_state(harvest_job *job, int code, const char *state, const char 
 	job->result.why = (const char *)job_keep(job, why, strlen(why));
 	if (job->result.why == NULL)
 		job->result.why = hv_err_text(code);
+}
+
+static bool room_for(harvest_job *job, size_t n)
+{
+	if (n <= job->room_bytes)
+		return true;
+	free(job->room);
+	job->room = malloc(n);
+	job->room_bytes = job->room != NULL ? n : 0;
+	return job->room != NULL;
 }
 
 static int head_result(harvest_job *job, const struct ipc_frame *f, const uint8_t *msg,
@@ -89,9 +160,9 @@ static int head_result(harvest_job *job, const struct ipc_frame *f, const uint8_
 	job->code = job->result.ok ? HV_OK : job->result.code < 0 ? job->result.code : HV_E_FRAME;
 	if (f->payload_len == 0)
 		return HV_OK;
-	job->out = malloc(f->payload_len);
-	if (job->out == NULL)
+	if (!room_for(job, f->payload_len))
 		return HV_E_NOMEM;
+	job->out = job->room;
 	job->out_bytes = f->payload_len;
 	*body = job->out;
 	return HV_OK;
@@ -160,8 +231,7 @@ static void job_lost(struct call *k, int code, const char *why)
 
 	result_free(&job->result);
 	result_init(&job->result);
-	free(job->out); /* perhaps half of it has come */
-	job->out = NULL;
+	job->out = NULL; /* perhaps half of it has come */
 	job->out_bytes = 0;
 	job_state(job, code, code == HV_E_CANCEL ? "cancelled" : "lost", why);
 	job_end(job);
@@ -169,9 +239,9 @@ static void job_lost(struct call *k, int code, const char *why)
 
 static const struct call_ops job_ops = { job_head, job_done, job_lost };
 
-static harvest_job *job_new(harvest_done_fn done, void *arg, bool held)
+static harvest_job *job_new(harvest_client *c, harvest_done_fn done, void *arg, bool held)
 {
-	harvest_job *job = malloc(sizeof(*job));
+	harvest_job *job = job_take(c);
 
 	if (job == NULL)
 		return NULL;
@@ -189,7 +259,7 @@ static harvest_job *job_new(harvest_done_fn done, void *arg, bool held)
 static int job_started(harvest_client *c, harvest_job *job, int err, harvest_job **out)
 {
 	if (err != HV_OK) {
-		job_destroy(job);
+		job_spare(c, job);
 		return err;
 	}
 	job->client = c;
@@ -201,7 +271,7 @@ static int job_started(harvest_client *c, harvest_job *job, int err, harvest_job
 int hv_job_start(harvest_client *c, uint16_t kind, const ProtobufCMessage *msg, const void *payload,
 		 size_t len, harvest_done_fn done, void *arg, harvest_job **out)
 {
-	harvest_job *job = job_new(done, arg, out != NULL);
+	harvest_job *job = job_new(c, done, arg, out != NULL);
 
 	if (job == NULL)
 		return HV_E_NOMEM;
@@ -211,7 +281,7 @@ int hv_job_start(harvest_client *c, uint16_t kind, const ProtobufCMessage *msg, 
 int job_start_packed(harvest_client *c, const uint8_t *msg, size_t msg_len, const void *payload,
 		     size_t len, harvest_done_fn done, void *arg, harvest_job **out)
 {
-	harvest_job *job = job_new(done, arg, out != NULL);
+	harvest_job *job = job_new(c, done, arg, out != NULL);
 
 	if (job == NULL)
 		return HV_E_NOMEM;
