@@ -289,6 +289,81 @@ START_TEST(callbacks_keep_a_pipeline_full)
 }
 END_TEST
 
+static uint8_t varied[8192];
+
+/* Refuses the jobs of two bytes, echoes the others. */
+static void echo_or_refuse(struct fake *f)
+{
+	struct ipc_frame frame;
+	Hv__Error no = HV__ERROR__INIT;
+
+	no.code = HV_E_BUSY;
+	no.reason = "not now";
+	fake_greet(f);
+	while (fake_read(f, &frame) == 0) {
+		if (frame.payload_len == 2)
+			fake_reply(f, IPC_ERROR, frame.tag, &no.base, NULL, 0);
+		else
+			fake_result(f, frame.tag, f->payload, frame.payload_len);
+	}
+}
+
+static size_t varied_bytes(int i)
+{
+	return i % 5 == 0 ? 2 : i % 7 == 0 ? 8000 : 10 + (size_t)i % 3000;
+}
+
+static void check_varied(harvest_job *job, int code, void *arg)
+{
+	size_t bytes = varied_bytes(*(int *)arg);
+	harvest_result r = { .size = sizeof(r) };
+
+	ck_assert_int_eq(harvest_job_result(job, &r), HARVEST_OK);
+	ck_assert_int_eq(code, bytes == 2 ? HARVEST_E_BUSY : HARVEST_OK);
+	ck_assert_str_eq(r.state, bytes == 2 ? "refused" : "completed");
+	ck_assert_uint_eq(r.out_bytes, bytes == 2 ? 0 : bytes);
+	ck_assert(bytes != 2 || r.out == NULL);
+	if (bytes != 2)
+		ck_assert_mem_eq(r.out, varied + *(int *)arg % 64, bytes);
+	ended++;
+}
+
+START_TEST(jobs_of_any_size_follow_each_other_and_leave_nothing_behind)
+{
+	enum { JOBS = 500 };
+	int at[JOBS];
+	harvest_job *held;
+	harvest_result r = { .size = sizeof(r) };
+
+	for (size_t i = 0; i < sizeof(varied); i++)
+		varied[i] = (uint8_t)(i * i >> 3 ^ i);
+	open_client(echo_or_refuse);
+	held = submit_one();
+	for (int i = 0; i < JOBS; i++) {
+		at[i] = i;
+		ck_assert_int_eq(harvest_submit(client, "fft64", varied + i % 64, varied_bytes(i),
+						NULL, check_varied, &at[i], NULL),
+				 HARVEST_OK);
+		while (ended < i - MANY) {
+			struct pollfd p = { harvest_fd(client), POLLIN, 0 };
+
+			if (harvest_dispatch(client) == 0)
+				ck_assert_int_ge(poll(&p, 1, PATIENCE_MS), 1);
+		}
+	}
+	while (ended < JOBS) {
+		struct pollfd p = { harvest_fd(client), POLLIN, 0 };
+
+		if (harvest_dispatch(client) == 0 && ended < JOBS)
+			ck_assert_int_ge(poll(&p, 1, PATIENCE_MS), 1);
+	}
+	ck_assert_int_eq(harvest_job_result(held, &r), HARVEST_OK);
+	ck_assert_mem_eq(r.out, sample, sizeof(sample));
+	close_all();
+	harvest_job_free(held);
+}
+END_TEST
+
 static void close_inside(harvest_job *job, int code, void *arg)
 {
 	harvest_job **other = arg;
@@ -534,6 +609,7 @@ static Suite *client_suite(void)
 		tc, a_socket_without_permission_names_the_group_unless_it_is_that_of_root, 0, 2);
 	tcase_add_test(tc, one_dispatch_finishes_everything_that_one_read_returned);
 	tcase_add_test(tc, callbacks_keep_a_pipeline_full);
+	tcase_add_test(tc, jobs_of_any_size_follow_each_other_and_leave_nothing_behind);
 	tcase_add_test(tc, a_callback_may_close_the_client_and_free_jobs);
 	tcase_add_test(tc, close_ends_what_is_unfinished_as_cancelled);
 	tcase_add_test(tc, cancel_names_the_submit_and_the_job_ends_once);

@@ -140,6 +140,88 @@ START_TEST(pipelined_jobs_are_each_answered_once)
 }
 END_TEST
 
+/* records records of samples behind m, twice: the second time is a repetition. */
+static void expect_twice(struct peer *p, const Hv__Submit *m, uint32_t records, int code,
+			 const char *words)
+{
+	hv_autofree uint8_t *in = samples_of("fft64", records, 3);
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct reply r;
+		Hv__Result *res;
+
+		ck_assert(peer_send(&w, p, IPC_SUBMIT, i, &m->base, in, records * 256));
+		if (code != HV_OK) {
+			expect_error(p, code, words);
+			continue;
+		}
+		res = read_result(p, &r);
+		ck_assert_uint_eq(r.f.tag, i);
+		ck_assert_uint_eq(res->records, records);
+		ck_assert(!res->has_budget == !m->has_budget);
+		ck_assert(answers_right("fft64", records, 3, r.samples, r.f.payload_len));
+		done_with(res, &r);
+	}
+}
+
+START_TEST(a_request_that_repeats_the_last_is_judged_as_it_was_and_others_anew)
+{
+	struct peer p;
+	Hv__Submit m = submit_of("fft64", 0);
+
+	world_start(&w, 41);
+	p = peer_connect(&w);
+	expect_twice(&p, &m, 1, HV_OK, NULL);
+	expect_twice(&p, &m, 3, HV_OK, NULL); /* same message, other samples */
+	m.records = 3;
+	expect_twice(&p, &m, 3, HV_OK, NULL);
+	expect_twice(&p, &m, 1, HV_E_INVAL, "768 bytes, got 256");
+	m.has_budget = true;
+	expect_twice(&p, &m, 3, HV_OK, NULL);
+	m.has_budget = false;
+	expect_twice(&p, &m, 3, HV_OK, NULL);
+	m.has_deadline = true;
+	m.deadline_us = -5;
+	expect_twice(&p, &m, 3, HV_E_TIMEOUT, "5 us in the past");
+	m.has_deadline = false;
+	m.task = "fft65";
+	expect_twice(&p, &m, 3, HV_E_NOENT, "no task 'fft65'");
+	m.task = "fft64";
+	expect_twice(&p, &m, 3, HV_OK, NULL);
+	w.store.limits.payload_bytes_per_client = 512;
+	expect_twice(&p, &m, 3, HV_E_BUSY, "of at most 512 bytes");
+	w.store.limits.payload_bytes_per_client = 1 << 20;
+	expect_twice(&p, &m, 3, HV_OK, NULL);
+	ck_assert_uint_eq(w.store.counts.accepted, 2 * 7);
+	ck_assert_uint_eq(w.store.counts.refused, 2 * 4);
+	ck_assert_uint_eq(p.in_len, 0);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
+START_TEST(a_deadline_that_repeats_counts_from_each_request)
+{
+	struct peer p;
+	Hv__Submit m = submit_of("fft64", 1);
+
+	world_start(&w, 42);
+	p = peer_connect(&w);
+	m.has_deadline = true;
+	m.deadline_us = 1000000;
+	for (int i = 0; i < 4; i++) {
+		struct reply r;
+
+		ck_assert(peer_submit(&w, &p, 1, &m, 1));
+		done_with(read_result(&p, &r), &r);
+		world_advance(&w, 700000000);
+	}
+	ck_assert_uint_eq(w.store.counts.in_state[JOB_COMPLETED], 4);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
 START_TEST(a_request_cut_at_any_byte_is_put_together)
 {
 	struct peer p;
@@ -1354,6 +1436,8 @@ static Suite *daemon_suite(void)
 	tcase_add_loop_test(tc, every_task_is_answered_exactly_and_times_add_up, 0,
 			    2 * (int)task_count());
 	tcase_add_test(tc, pipelined_jobs_are_each_answered_once);
+	tcase_add_test(tc, a_request_that_repeats_the_last_is_judged_as_it_was_and_others_anew);
+	tcase_add_test(tc, a_deadline_that_repeats_counts_from_each_request);
 	tcase_add_test(tc, a_request_cut_at_any_byte_is_put_together);
 	tcase_add_loop_test(tc, wrong_shapes_are_refused_with_expected_and_got, 0,
 			    HV_ARRAY_SIZE(bad));
