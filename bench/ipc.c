@@ -1,8 +1,18 @@
 /* bench/ipc: what it costs to hand a job to harvestd and get the answer, as a ratio to the
- * floor of bench/floor.h. Alternated rounds in shuffled order; medians and quartiles of the
- * rounds. CPU time is of both sides: this process plus the server. */
+ * floor of bench/floor.h. In every round floor and harvestd run one right after the other, in
+ * random order, so that both meet the same machine; medians and quartiles of the rounds' ratios.
+ * CPU time is of both sides: this process plus the server.
+ *
+ * Everything is measured in two placements, the same for both:
+ *   one CPU  client and server, floor's or harvestd, share one CPU: a round trip is what the two
+ *            sides do, one after the other. The targets hold here.
+ *   free     as the system places them. A round trip also holds the wake-up of the CPU that the
+ *            other side was put on, where it was: tens of microseconds in a guest, nothing when
+ *            both happen to share one. It differs from pair to pair and from run to run with the
+ *            same code, so it is shown and not judged. */
 #include "bench/daemon.h"
 #include "bench/floor.h"
+#include "bench/place.h"
 #include "bench/stats.h"
 #include "client/include/harvest/harvest.h"
 #include "tasks/catalog.h"
@@ -15,10 +25,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { IN_FLIGHT = 32, ROUNDS = 9, LATENCIES_MAX = 1 << 16 };
+enum { IN_FLIGHT = 32, ROUNDS = 15, LATENCIES_MAX = 1 << 16 };
 static const double answer_snr_min_db = 80; /* of rounded answers to the first record */
-static const uint64_t slice_ns = 120000000, connect_ns = 10000000000u;
+static const uint64_t slice_ns = 50000000, connect_ns = 10000000000u;
 
 /* clang-format off */
 static const struct ipc_case {
@@ -37,6 +48,9 @@ static const struct ipc_case {
 /* clang-format on */
 enum { CASES = (int)HV_ARRAY_SIZE(cases) };
 
+enum placement { ONE_CPU, FREE, PLACEMENTS };
+enum subject { FLOOR, HARVESTD, SUBJECTS };
+
 struct subject_series {
 	struct bench_series p50_us, cpu_us;
 };
@@ -46,7 +60,7 @@ struct lane { /* one case: its data, its floor, what was measured */
 	struct floor_peer floor;
 	uint8_t *in, *out; /* IN_FLIGHT requests and answers */
 	size_t in_bytes, out_bytes; /* of one */
-	struct subject_series by_floor, by_daemon;
+	struct subject_series by[PLACEMENTS][SUBJECTS];
 };
 
 struct bench {
@@ -54,6 +68,9 @@ struct bench {
 	harvest_client *client;
 	harvest_options exact;
 	struct lane lane[CASES];
+	cpu_set_t set[PLACEMENTS];
+	enum placement placement; /* now */
+	int cpu; /* the one of ONE_CPU */
 	double latency_us[LATENCIES_MAX];
 	char why[300];
 };
@@ -171,9 +188,10 @@ static int measure_pipelined(struct bench *b, struct lane *l, clockid_t server,
 	return HV_OK;
 }
 
-static int measure(struct bench *b, struct lane *l, bool floor)
+static int measure(struct bench *b, struct lane *l, enum subject who)
 {
-	pid_t pid = floor ? l->floor.pid : b->daemon.pid;
+	pid_t pid = who == FLOOR ? l->floor.pid : b->daemon.pid;
+	struct subject_series *to = &l->by[b->placement][who];
 	clockid_t server;
 
 	if (bench_daemon_is_gone(&b->daemon)) {
@@ -184,11 +202,26 @@ static int measure(struct bench *b, struct lane *l, bool floor)
 		snprintf(b->why, sizeof(b->why), "no CPU clock of process %d", (int)pid);
 		return HV_E_IO;
 	}
-	if (floor)
-		return measure_serial(b, l, by_floor, server, &l->by_floor);
+	if (who == FLOOR)
+		return measure_serial(b, l, by_floor, server, to);
 	if (l->is->in_flight == 1)
-		return measure_serial(b, l, by_daemon, server, &l->by_daemon);
-	return measure_pipelined(b, l, server, &l->by_daemon);
+		return measure_serial(b, l, by_daemon, server, to);
+	return measure_pipelined(b, l, server, to);
+}
+
+/* This process, harvestd and every floor's server. */
+static int place(struct bench *b, enum placement to)
+{
+	int err = place_process(getpid(), &b->set[to]);
+
+	if (err == HV_OK)
+		err = place_process(b->daemon.pid, &b->set[to]);
+	for (int i = 0; i < CASES && err == HV_OK; i++)
+		err = place_process(b->lane[i].floor.pid, &b->set[to]);
+	if (err < 0)
+		snprintf(b->why, sizeof(b->why), "cannot set the CPUs of a process");
+	b->placement = to;
+	return err;
 }
 
 /* The answer is right, else its speed means nothing. Not compared bit by bit: FFTW's planner
@@ -263,6 +296,11 @@ static int connect_client(struct bench *b)
 
 static int prepare(struct bench *b, const char *program)
 {
+	if (place_allowed(&b->set[FREE]) < 0) {
+		snprintf(b->why, sizeof(b->why), "the CPUs of this process are not known");
+		return HV_E_IO;
+	}
+	b->cpu = place_first(&b->set[FREE], &b->set[ONE_CPU]);
 	harvest_options_init(&b->exact);
 	b->exact.has_budget = 1; /* and max_error 0: the exact answer */
 	for (int i = 0; i < CASES; i++) {
@@ -284,25 +322,48 @@ static int prepare(struct bench *b, const char *program)
 	return HV_OK;
 }
 
-static int run_round(struct bench *b, struct hv_rng *rng)
+/* Every case once, in random order; floor and harvestd back to back. */
+static int run_cases(struct bench *b, struct hv_rng *rng)
 {
-	int order[2 * CASES];
+	int order[CASES], err = HV_OK;
 
-	for (int i = 0; i < 2 * CASES; i++) {
+	for (int i = 0; i < CASES; i++) {
 		int j = (int)hv_rng_below(rng, (uint32_t)i + 1);
 
 		order[i] = order[j];
 		order[j] = i;
 	}
-	for (int i = 0; i < 2 * CASES; i++) {
-		int err = measure(b, &b->lane[order[i] / 2], order[i] % 2 == 0);
+	for (int i = 0; i < CASES && err == HV_OK; i++) {
+		struct lane *l = &b->lane[order[i]];
+		enum subject first = (enum subject)hv_rng_below(rng, SUBJECTS);
 
-		if (err < 0)
-			return err;
+		err = measure(b, l, first);
+		if (err == HV_OK)
+			err = measure(b, l, first == FLOOR ? HARVESTD : FLOOR);
 	}
-	return HV_OK;
+	return err;
 }
 
+static bool has_choice(const struct bench *b)
+{
+	return CPU_COUNT(&b->set[FREE]) > 1;
+}
+
+static int run_round(struct bench *b, struct hv_rng *rng)
+{
+	int err = HV_OK;
+
+	for (int p = ONE_CPU; p < PLACEMENTS && err == HV_OK; p++) {
+		if (p == FREE && !has_choice(b))
+			break;
+		err = place(b, (enum placement)p);
+		if (err == HV_OK)
+			err = run_cases(b, rng);
+	}
+	return err;
+}
+
+/* target 0: shown, not judged. */
 static void report_line(const char *what, const struct bench_series *floor,
 			const struct bench_series *daemon, double target)
 {
@@ -310,26 +371,41 @@ static void report_line(const char *what, const struct bench_series *floor,
 	struct bench_quartiles d = bench_series_quartiles(daemon);
 	struct bench_quartiles r = bench_series_ratio(daemon, floor);
 
-	printf("  %-4s floor %7.2f us, harvestd %7.2f us (%.2f .. %.2f), ratio %.2f (%.2f .. "
-	       "%.2f), "
-	       "target %.1f: %s\n",
-	       what, f.median, d.median, d.q1, d.q3, r.median, r.q1, r.q3, target,
-	       bench_verdict(r.median, target));
+	printf("  %-4s floor %7.2f us, harvestd %7.2f us (%.2f .. %.2f), ratio %.2f (%.2f .. %.2f)",
+	       what, f.median, d.median, d.q1, d.q3, r.median, r.q1, r.q3);
+	if (target > 0)
+		printf(", target %.1f: %s", target, bench_verdict(r.median, target));
+	printf("\n");
+}
+
+static void report_lane(const struct lane *l, enum placement p)
+{
+	const struct subject_series *floor = &l->by[p][FLOOR], *daemon = &l->by[p][HARVESTD];
+	bool judged = p == ONE_CPU;
+
+	printf("%s in (%s, %zu record%s), %zu B back, %u in flight\n", l->is->name, l->is->task,
+	       l->is->records, l->is->records == 1 ? "" : "s", l->out_bytes, l->is->in_flight);
+	if (l->is->target_p50 > 0)
+		report_line("p50", &floor->p50_us, &daemon->p50_us, judged ? l->is->target_p50 : 0);
+	report_line("CPU", &floor->cpu_us, &daemon->cpu_us, judged ? l->is->target_cpu : 0);
 }
 
 static void report(const struct bench *b)
 {
-	for (int i = 0; i < CASES; i++) {
-		const struct lane *l = &b->lane[i];
-
-		printf("%s in (%s, %zu record%s), %zu B back, %u in flight\n", l->is->name,
-		       l->is->task, l->is->records, l->is->records == 1 ? "" : "s", l->out_bytes,
-		       l->is->in_flight);
-		if (l->is->target_p50 > 0)
-			report_line("p50", &l->by_floor.p50_us, &l->by_daemon.p50_us,
-				    l->is->target_p50);
-		report_line("CPU", &l->by_floor.cpu_us, &l->by_daemon.cpu_us, l->is->target_cpu);
+	printf("-- one CPU: client and server, floor's or harvestd, on CPU %d; %d rounds\n", b->cpu,
+	       ROUNDS);
+	for (int i = 0; i < CASES; i++)
+		report_lane(&b->lane[i], ONE_CPU);
+	if (!has_choice(b)) {
+		printf("-- free: not measured, this process may use one CPU only\n");
+		return;
 	}
+	printf("-- free: as the system places them on %d CPUs; wake-ups of other CPUs are in it, "
+	       "so "
+	       "it is not judged\n",
+	       CPU_COUNT(&b->set[FREE]));
+	for (int i = 0; i < CASES; i++)
+		report_lane(&b->lane[i], FREE);
 }
 
 static void finish(struct bench *b)
@@ -343,15 +419,23 @@ static void finish(struct bench *b)
 	}
 }
 
+static const char usage[] =
+	"usage: ipc HARVESTD\n"
+	"Cost of a job through the program HARVESTD, as a ratio to two processes that exchange "
+	"the\n"
+	"same bytes and do the same work over a blocking Unix socket, measured back to back.\n"
+	"  -- one CPU  both sides of either share one CPU; the targets hold here\n"
+	"  -- free     as the system places them; holds wake-ups of other CPUs, not judged\n";
+
 int main(int argc, char **argv)
 {
 	hv_autofree struct bench *b = calloc(1, sizeof(*b));
 	struct hv_rng rng;
 	int err;
 
-	if (argc != 2 || b == NULL) {
-		fprintf(stderr, "usage: ipc HARVESTD\n");
-		return 2;
+	if (argc != 2 || b == NULL || strcmp(argv[1], "--help") == 0) {
+		printf("%s", usage);
+		return argc == 2 && b != NULL ? 0 : 2;
 	}
 	for (int i = 0; i < CASES; i++)
 		b->lane[i].floor = (struct floor_peer){ .pid = -1, .fd = -1 };

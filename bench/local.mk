@@ -9,7 +9,7 @@ bench_kernels_CPPFLAGS = $(AM_CPPFLAGS) $(FFTW_CFLAGS)
 bench_kernels_LDADD = libhvkernels.la libhvtasks.la $(FFTW_LIBS) -lm
 
 bench_ipc_SOURCES = bench/ipc.c bench/floor.c bench/floor.h bench/daemon.c bench/daemon.h \
-	bench/stats.c bench/stats.h
+	bench/place.c bench/place.h bench/stats.c bench/stats.h
 bench_ipc_LDADD = $(hvclient_libs) libhvkernels.la libhvtasks.la $(PROTOBUF_C_LIBS) \
 	$(FFTW_LIBS) -lm
 
