@@ -2,6 +2,7 @@
 #define PROTO_FRAME_H
 #include "util/fs/cobs.h"
 #include "util/fs/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,11 +35,11 @@ enum {
 };
 
 enum frame_kind {
-	FRAME_DATA = 0,   /* stream bytes and/or acknowledgement */
-	FRAME_SYN = 1,    /* daemon: begin life `conn`; both streams start at 0 */
+	FRAME_DATA = 0, /* stream bytes and/or acknowledgement */
+	FRAME_SYN = 1, /* daemon: begin life `conn`; both streams start at 0 */
 	FRAME_SYNACK = 2, /* board: life `conn` begun */
-	FRAME_RST = 3,    /* either: I do not know this life (conn of the offender, 0 at boot) */
-	FRAME_NAK = 4,    /* as DATA without payload: something after ack was lost, resend */
+	FRAME_RST = 3, /* either: I do not know this life (conn of the offender, 0 at boot) */
+	FRAME_NAK = 4, /* as DATA without payload: something after ack was lost, resend */
 };
 
 struct frame {
@@ -51,12 +52,43 @@ struct frame {
  * FRAME_MAX_PAYLOAD. */
 size_t frame_encode(const struct frame *f, uint8_t *to);
 
+/* A frame that goes out in pieces, so that no call takes long: bytes are stuffed into a block
+ * of at most 254, and the block goes out once its length is known. */
+struct frame_tx {
+	uint8_t hdr[FRAME_HDR], crc_bytes[FRAME_CRC];
+	const uint8_t *payload; /* borrowed until the frame is out */
+	uint16_t len, at; /* next byte of header, payload and checksum */
+	uint32_t crc;
+	uint8_t block[1 + 254 +
+		      1]; /* length code, bytes, and behind the last block the delimiter */
+	uint16_t fill, out; /* of the block */
+	uint8_t stage; /* 0: no frame */
+	bool last; /* the block ends the frame */
+};
+
+/* False: a frame is on its way out, or f->len is over FRAME_MAX_PAYLOAD. delimiter: one goes
+ * ahead, so that what is half-way in the peer cannot spoil this frame. */
+bool frame_tx_begin(struct frame_tx *t, const struct frame *f, bool delimiter);
+/* The next bytes of the wire, at most cap. Stuffs at most cap bytes, too, so it may give none
+ * while a frame is open. */
+size_t frame_tx_pull(struct frame_tx *t, uint8_t *to, size_t cap);
+
+static inline bool frame_tx_is_open(const struct frame_tx *t)
+{
+	return t->stage != 0;
+}
+
 /* Collects bytes of the wire into frames and resynchronises at the next delimiter after
- * anything wrong. */
+ * anything wrong. Decodes and checks byte by byte: the end of a frame costs no more than any
+ * other byte. */
 struct frame_rx {
-	uint8_t buf[FRAME_MAX_WIRE];
-	uint16_t used;
-	uint8_t skipping; /* over-long: drop until the delimiter */
+	uint8_t buf[FRAME_MAX_RAW]; /* decoded */
+	uint16_t n; /* decoded bytes */
+	uint16_t used; /* bytes of the wire since the last delimiter, not counted past the limit */
+	uint8_t left; /* bytes before the next length code */
+	bool zero; /* a zero goes before the next block */
+	bool skipping; /* not COBS text or over-long: drop until the delimiter */
+	uint32_t crc;
 	uint32_t good, bad; /* frames seen, frames dropped */
 };
 

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		if (frame_rx_byte(&rx, data[i], &f) == 1)
 			check(&f);
-		if (rx.used >= sizeof(rx.buf))
+		if (rx.n > sizeof(rx.buf) || rx.used >= FRAME_MAX_WIRE)
 			abort();
 	}
 	return 0;

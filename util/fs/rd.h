@@ -52,9 +52,11 @@ static inline uint16_t hv_rd_u16(struct hv_rd *r)
 
 static inline uint32_t hv_rd_u32(struct hv_rd *r)
 {
-	uint32_t lo = hv_rd_u16(r);
+	const uint8_t *b = hv_rd_bytes(r, 4);
 
-	return lo | (uint32_t)hv_rd_u16(r) << 16;
+	if (b == NULL)
+		return 0;
+	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
 static inline uint64_t hv_rd_u64(struct hv_rd *r)

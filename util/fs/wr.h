@@ -47,20 +47,32 @@ static inline void hv_wr_bytes(struct hv_wr *w, const void *from, size_t n)
 
 static inline void hv_wr_u8(struct hv_wr *w, uint8_t v)
 {
-	hv_wr_bytes(w, &v, 1);
+	uint8_t *b = hv_wr_room(w, 1);
+
+	if (b != NULL)
+		b[0] = v;
 }
 
 static inline void hv_wr_u16(struct hv_wr *w, uint16_t v)
 {
-	uint8_t b[2] = { (uint8_t)v, (uint8_t)(v >> 8) };
+	uint8_t *b = hv_wr_room(w, 2);
 
-	hv_wr_bytes(w, b, 2);
+	if (b == NULL)
+		return;
+	b[0] = (uint8_t)v;
+	b[1] = (uint8_t)(v >> 8);
 }
 
 static inline void hv_wr_u32(struct hv_wr *w, uint32_t v)
 {
-	hv_wr_u16(w, (uint16_t)v);
-	hv_wr_u16(w, (uint16_t)(v >> 16));
+	uint8_t *b = hv_wr_room(w, 4);
+
+	if (b == NULL)
+		return;
+	b[0] = (uint8_t)v;
+	b[1] = (uint8_t)(v >> 8);
+	b[2] = (uint8_t)(v >> 16);
+	b[3] = (uint8_t)(v >> 24);
 }
 
 static inline void hv_wr_u64(struct hv_wr *w, uint64_t v)
