@@ -4,7 +4,9 @@
 enum {
 	WINDOW_MAX = 32768,
 	BACKOFF_MAX = 4, /* the timeout grows to 2^4 times itself */
-	CLEAN_SEGS = 8, /* segments acknowledged without a loss before they grow */
+	SPARE_SEG = 2 * ARQ_SEG_MIN, /* segments no longer than this tell of a very bad line */
+	GROW_SEG = 128, /* smaller segments grow as slowly as these: too small costs little */
+	FRAME_COST = 16, /* bytes of wire a frame adds to its payload */
 	PEER_FRAMES = ARQ_FLIGHT_SEGS + 1, /* its flight, and the one that answers */
 	ACK_WIRE = 20, /* bytes of a frame without payload, some noise included */
 	SYN_BACKOFF_MAX = 3,
@@ -134,11 +136,11 @@ static void timer_stretch(struct arq *a)
 	a->rto_peer_len = a->peer_len;
 }
 
-/* Smaller frames survive a worse line. */
+/* Smaller frames survive a worse line, larger ones carry less frame around them. The best size
+ * loses one of seg / FRAME_COST segments: so many good ones double what a bad one halves. */
 static void seg_shrink(struct arq *a)
 {
 	a->seg = a->seg / 2 > ARQ_SEG_MIN ? a->seg / 2 : ARQ_SEG_MIN;
-	a->seg_credit = 0;
 }
 
 static void go_back(struct arq *a)
@@ -161,13 +163,21 @@ static void timeout_regret(struct arq *a)
 	seg_grow(a);
 }
 
-static void rtt_take(struct arq *a, uint64_t now_us)
+static void rtt_take(struct arq *a, uint64_t us)
 {
-	uint64_t us = now_us - a->rtt_from_us;
 	uint32_t sample = us < RTT_MAX_US ? (uint32_t)us : RTT_MAX_US;
 
-	a->rtt_runs = false;
 	a->rtt_us = a->rtt_us == 0 ? sample : a->rtt_us - a->rtt_us / 4 + sample / 4;
+}
+
+/* A hole was filled. Which of several resends did it nobody knows: then the measure is only
+ * known to be too short, or the line to be bad. */
+static void hole_rtt(struct arq *a, uint64_t now_us)
+{
+	if (!a->hole_again)
+		rtt_take(a, now_us - a->hole_sent_us);
+	else if (a->rtt_us < RTT_MAX_US)
+		a->rtt_us += a->rtt_us / 8;
 }
 
 /* Bytes up to ack arrived. */
@@ -181,15 +191,26 @@ static void acked(struct arq *a, uint16_t ack, uint64_t now_us)
 		a->nxt = ack;
 	}
 	a->eager_until_us = 0;
-	if (a->rtt_runs && dist(a->una, a->rtt_seq) <= n)
-		rtt_take(a, now_us);
+	if (a->rtt_runs && dist(a->una, a->rtt_seq) <= n) {
+		a->rtt_runs = false;
+		rtt_take(a, now_us - a->rtt_from_us);
+	} else if (a->hole_sent) {
+		hole_rtt(a, now_us);
+	}
 	a->n.bytes_acked += n;
 	a->una = ack;
-	a->hole_due = false;
+	/* the next hole, if something sent before the last one's resend is still missing */
+	a->hole_due = a->hole_sent && dist(ack, a->hole_before) <= dist(ack, a->nxt) &&
+		      ack != a->hole_before;
+	if (a->hole_due)
+		seg_shrink(a);
+	/* the spare resends go on where they are, unless the peer has that already */
+	a->hole_sent = false;
 	a->peer_window = (uint16_t)(a->peer_window > n ? a->peer_window - n : 0);
 	a->backoff = a->unanswered = 0;
 	a->seg_credit += n;
-	if (a->seg_credit >= (uint32_t)CLEAN_SEGS * a->seg) {
+	if (a->seg_credit >=
+	    a->seg * (uint32_t)(a->seg > GROW_SEG ? a->seg : GROW_SEG) / FRAME_COST) {
 		seg_grow(a);
 		a->slack_us -= (a->slack_us - ARQ_SLACK_US) / 8;
 	}
@@ -203,7 +224,7 @@ static void acked(struct arq *a, uint16_t ack, uint64_t now_us)
  * resend can have been answered speaks of the time before. */
 static void take_nak(struct arq *a, uint64_t now_us)
 {
-	if (a->hole_due || (a->hole_sent && a->hole_at == a->una && now_us < a->nak_after_us))
+	if (a->hole_due || (a->hole_sent && now_us < a->nak_after_us))
 		return;
 	a->hole_due = true;
 	seg_shrink(a);
@@ -237,7 +258,7 @@ static uint16_t flight_limit(const struct arq *a)
 {
 	uint32_t limit = (uint32_t)ARQ_FLIGHT_SEGS * a->seg;
 
-	return least(a->peer_window, limit > ARQ_FLIGHT_BYTES ? limit : ARQ_FLIGHT_BYTES);
+	return least(a->peer_window, limit < ARQ_FLIGHT_BYTES ? limit : ARQ_FLIGHT_BYTES);
 }
 
 /* Length of the next segment at nxt; 0 when none may go now. */
@@ -329,18 +350,45 @@ static void data_out(struct arq *a, uint16_t n, uint64_t now_us)
 
 static void hole_out(struct arq *a, uint64_t now_us)
 {
-	uint32_t answer = a->seg + a->peer_len + 3u * ACK_WIRE;
-	uint16_t n = least(a->seg, dist(a->una, a->nxt));
-	uint64_t wait_us = line_us(a, answer), rtt_us = a->rtt_us + a->rtt_us / 4;
+	uint64_t wait_us, rtt_us = a->rtt_us + a->rtt_us / 4;
+	uint16_t n;
 
+	if (!a->hole_due)
+		seg_shrink(a); /* the resend was lost, too */
+	wait_us = line_us(a, a->seg + a->peer_len + 3u * ACK_WIRE);
+	n = least(a->seg, dist(a->una, a->nxt));
 	a->hole_due = false;
+	a->hole_again = a->hole_sent || a->nxt != a->high;
 	a->hole_sent = true;
-	a->hole_at = a->una;
+	a->hole_before = a->nxt;
+	a->hole_sent_us = now_us;
 	a->nak_after_us = now_us + (wait_us > rtt_us ? wait_us : rtt_us);
 	a->rtt_runs = false;
 	a->n.resent++;
 	timer_start(a, now_us);
-	frame_out(a, FRAME_DATA, a->una, least(n, a->tx_cap - (a->una & (a->tx_cap - 1u))));
+	n = least(n, a->tx_cap - (a->una & (a->tx_cap - 1u)));
+	a->spare_at = add(a->una, n);
+	frame_out(a, FRAME_DATA, a->una, n);
+}
+
+/* On a very bad line there are more holes, each of which would cost a round trip: time of the
+ * line that nobody else wants goes into guesses. Their length; 0: none. */
+static uint16_t spare_next(const struct arq *a)
+{
+	uint16_t left = dist(a->spare_at, a->hole_before);
+
+	if (!a->hole_sent || a->seg > SPARE_SEG || a->una == a->nxt || left > WINDOW_MAX)
+		return 0;
+	return least(least(a->seg, left), a->tx_cap - (a->spare_at & (a->tx_cap - 1u)));
+}
+
+static void spare_out(struct arq *a, uint16_t n)
+{
+	uint16_t seq = a->spare_at;
+
+	a->spare_at = add(seq, n);
+	a->n.resent++;
+	frame_out(a, FRAME_DATA, seq, n);
 }
 
 /* One byte beyond the window, to be told the window again. */
@@ -349,6 +397,12 @@ static void probe_out(struct arq *a)
 	if (a->high == a->una)
 		a->high = add(a->una, 1);
 	frame_out(a, FRAME_DATA, a->una, 1);
+}
+
+/* The peer said that it lacks the bytes at una, and their resend has not been answered. */
+static bool hole_is_late(const struct arq *a, uint64_t now_us)
+{
+	return a->hole_sent && a->una != a->nxt && now_us >= a->nak_after_us;
 }
 
 /* The timer of the send side ran out, or one is missing. Returns true to send a probe. */
@@ -388,10 +442,12 @@ static void life_out(struct arq *a, uint64_t now_us)
 		frame_out(a, FRAME_SYNACK, 0, 0);
 	} else if (timer_run(a, now_us)) {
 		probe_out(a);
-	} else if (a->hole_due && a->una != a->nxt) {
+	} else if ((a->hole_due && a->una != a->nxt) || hole_is_late(a, now_us)) {
 		hole_out(a, now_us);
 	} else if ((n = seg_next(a)) > 0) {
 		data_out(a, n, now_us);
+	} else if ((n = spare_next(a)) > 0) {
+		spare_out(a, n);
 	} else if (a->nak_due || (a->ack_due && now_us >= a->ack_at_us)) {
 		frame_out(a, FRAME_DATA, a->nxt, 0);
 	}
@@ -438,7 +494,7 @@ uint64_t arq_next_us(const struct arq *a)
 		return a->syn_at_us;
 	if (a->state != ARQ_UP)
 		return UINT64_MAX;
-	if (a->synack_due || a->nak_due || a->hole_due || seg_next(a) > 0)
+	if (a->synack_due || a->nak_due || a->hole_due || seg_next(a) > 0 || spare_next(a) > 0)
 		return 0;
 	if (a->resend_at_us != 0)
 		at = a->resend_at_us;
@@ -446,6 +502,8 @@ uint64_t arq_next_us(const struct arq *a)
 		return 0; /* blocked by the window: the probe's timer wants to be started */
 	if (a->ack_due && a->ack_at_us < at)
 		at = a->ack_at_us;
+	if (a->hole_sent && a->una != a->nxt && a->nak_after_us < at)
+		at = a->nak_after_us;
 	return at;
 }
 
@@ -510,7 +568,7 @@ static void stored(struct arq *a, uint64_t now_us)
 		return;
 	}
 	advance(a, to);
-	a->nak_due = a->nak_due || a->islands > 0;
+	a->nak_due = a->islands > 0;
 	if (a->ack_segs < UINT8_MAX)
 		a->ack_segs++;
 	ack_soon(a, a->ack_segs > 1 ? 0 : now_us + ARQ_ACK_DELAY_US);

@@ -24,8 +24,8 @@
 enum {
 	ARQ_MSG_MAX = 16384,
 	ARQ_SEG_MIN = 32,
-	ARQ_FLIGHT_SEGS = 8, /* segments in flight at most, or ... */
-	ARQ_FLIGHT_BYTES = 1024, /* ... so many bytes, if that is more */
+	ARQ_FLIGHT_SEGS = 32, /* segments in flight at most, and ... */
+	ARQ_FLIGHT_BYTES = 8192, /* ... so many bytes */
 	ARQ_ISLANDS = 12, /* more than that are received in vain */
 	ARQ_PIECE = 64, /* bytes arq_take() stores in one call */
 	ARQ_ACK_DELAY_US = 2000, /* a lone acknowledgement waits this long for company */
@@ -59,9 +59,10 @@ struct arq {
 	uint32_t seg_credit; /* bytes acknowledged since the last loss or growth */
 	uint64_t resend_at_us; /* 0: nothing to resend, no window to probe */
 	bool hole_due; /* send again from una, one segment */
-	uint16_t hole_at; /* una when a hole was last sent again, and ... */
-	bool hole_sent;
-	uint64_t nak_after_us; /* ... until then NAKs of it speak of the time before */
+	bool hole_sent, hole_again; /* that was done, more than once */
+	uint16_t hole_before; /* what was sent before that arrived before it, or never */
+	uint16_t spare_at; /* on a bad line, what lies before hole_before goes again, too */
+	uint64_t hole_sent_us, nak_after_us; /* NAKs before this speak of the time before */
 	uint32_t rtt_us; /* smoothed; 0: not measured */
 	bool rtt_runs;
 	uint16_t rtt_seq; /* its acknowledgement ends the measurement */
