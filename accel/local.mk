@@ -3,7 +3,8 @@
 # steps and slot images: freestanding, also compiled for the board
 noinst_LTLIBRARIES += libhvsteps.la
 libhvsteps_la_SOURCES = accel/arch.h accel/steps/steps.c accel/steps/steps.h \
-	accel/slotimg/slotimg.c accel/slotimg/slotimg.h
+	accel/slotimg/slotimg.c accel/slotimg/slotimg.h \
+	accel/loadimg/loadimg.c accel/loadimg/loadimg.h
 libhvsteps_la_LIBADD = libhvfs.la
 
 # packages: read, run, build from matrices, certify
@@ -30,7 +31,7 @@ bin_PROGRAMS += harvest-model
 harvest_model_SOURCES = \
 	accel/cli/main.c accel/cli/cli.h accel/cli/open.c accel/cli/open.h \
 	accel/cli/build.c accel/cli/import.c accel/cli/run.c accel/cli/cost.c accel/cli/place.c \
-	accel/cli/tenant.c accel/cli/tenant.h \
+	accel/cli/tenant.c accel/cli/tenant.h accel/cli/image.c \
 	accel/cli/bound.c accel/cli/dump.c \
 	accel/cli/check.c accel/cli/check_package.c accel/cli/emulate.c
 harvest_model_LDADD = libhvimport.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
@@ -52,6 +53,7 @@ libhvaccel_la_SOURCES = \
 	accel/cost/cost.h accel/cost/cost.c accel/cost/cycles.h accel/cost/cycles.c \
 	accel/cost/calibration.h accel/cost/calibration.c \
 	accel/slotimg/build.h accel/slotimg/build.c \
+	accel/loadimg/build.h accel/loadimg/build.c \
 	accel/kat/kat.h accel/kat/parser.h accel/kat/fields.c accel/kat/records.c \
 	accel/kat/parse.c accel/kat/check.c
 # the sums of products are worth vectors even in an -O2 build

@@ -3,6 +3,7 @@
 #   SRC      top of the sources
 #   OUT      directory for objects and images, made here
 #   ARM_CC   the compiler, arm-none-eabi-gcc
+#   MODEL    harvest-model of this build, which compiles the primary's network
 # No C library is needed: what the compiler asks for is in firmware-agent/libc.
 FLASH_MAX = 32768
 RAM_MAX = 8192
@@ -20,15 +21,20 @@ core = $(call sources,firmware-agent/core) $(call sources,util/fs) proto/frame p
 api = agent_init agent_step agent_next_us agent_primary_begin agent_primary_end agent_primary_expect \
 	agent_is_quiet
 mps2 = $(call sources,firmware-agent/hal/mps2)
+max78000 = $(call sources,firmware-agent/hal/max78000)
+app = $(call sources,firmware-agent/app) accel/loadimg/loadimg
 emulator = $(call sources,accel/emu) accel/cost/cycles
 
 comma = ,
 say = $(if $(filter-out 0,$(V)),,@echo "  $(1)   $@";)
 objects = $(patsubst %,$(OUT)/%.o,$(1))
 tool = $(patsubst %gcc,%$(1),$(ARM_CC))
-all_objects = $(call objects,$(core) $(mps2) $(emulator))
+mps2_objects = $(call objects,$(core) $(mps2) $(emulator))
+max78000_objects = $(call objects,$(core) $(app) $(max78000))
+all_objects = $(sort $(mps2_objects) $(max78000_objects))
+link = $(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings
 
-all: $(OUT)/agent-mps2.elf $(OUT)/size.txt
+all: $(OUT)/agent-mps2.elf $(OUT)/agent-max78000.bin $(OUT)/size.txt
 
 # The emulator prints uint32_t as unsigned, which is the same size here but another type.
 $(call objects,$(emulator)): WARN = -Wall -Wno-format -Werror=implicit
@@ -39,10 +45,28 @@ $(OUT)/%.o: $(SRC)/%.c $(SRC)/firmware-agent/firmware.mk
 	@mkdir -p $(@D)
 	$(call say,ARM_CC)$(ARM_CC) $(FLAGS) $(WARN) -c $< -o $@
 
-$(OUT)/agent-mps2.elf: $(all_objects) $(SRC)/firmware-agent/hal/mps2/mps2.ld
-	$(call say,ARM_LD)$(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings \
-		-Wl,-Map=$(OUT)/agent-mps2.map -T $(SRC)/firmware-agent/hal/mps2/mps2.ld \
-		$(all_objects) -lgcc -o $@
+$(OUT)/agent-mps2.elf: $(mps2_objects) $(SRC)/firmware-agent/hal/mps2/mps2.ld
+	$(call say,ARM_LD)$(link) -Wl,-Map=$(@:.elf=.map) -T $(SRC)/firmware-agent/hal/mps2/mps2.ld \
+		$(mps2_objects) -lgcc -o $@
+
+$(OUT)/agent-max78000.elf: $(max78000_objects) $(SRC)/firmware-agent/hal/max78000/max78000.ld
+	$(call say,ARM_LD)$(link) -Wl,-Map=$(@:.elf=.map) \
+		-T $(SRC)/firmware-agent/hal/max78000/max78000.ld $(max78000_objects) -lgcc -o $@
+
+$(OUT)/%.bin: $(OUT)/%.elf
+	$(call say,BIN)$(call tool,objcopy) -O binary $< $@
+
+# The primary: the shape of a public keyword spotter with weights of a seed, as the board's
+# flash carries it. What it leaves to guests stands in the same file.
+PRIMARY = kws20_v3
+PRIMARY_SEED = 20
+$(OUT)/primary.hvm: $(SRC)/models/primary/$(PRIMARY).yaml $(MODEL)
+	@mkdir -p $(@D)
+	$(call say,MODEL)$(MODEL) build --yaml $< --seed $(PRIMARY_SEED) --name $(PRIMARY) -o $@ >/dev/null
+$(OUT)/primary.img: $(OUT)/primary.hvm
+	$(call say,IMAGE)$(MODEL) image $< -o $@ >$@.txt
+$(call objects,firmware-agent/app/image): $(OUT)/primary.img
+$(call objects,firmware-agent/app/image): FLAGS += -DPRIMARY_IMAGE='"$(OUT)/primary.img"'
 
 # The agent alone, as a linker leaves it: what a primary's firmware grows by.
 $(OUT)/agent-core.elf: $(call objects,$(core))

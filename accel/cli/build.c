@@ -128,9 +128,10 @@ static int check_options(const struct cli *c)
 		return cli_fail(c, HV_E_INVAL,
 				"give one of --matrix FILE.npy, --task NAME, --yaml FILE and "
 				"--kat FILE: what to build from");
-	if (cli_has(c, CLI_YAML) != cli_has(c, CLI_WEIGHTS))
+	if (cli_has(c, CLI_YAML) != (cli_has(c, CLI_WEIGHTS) || cli_has(c, CLI_SEED)))
 		return cli_fail(c, HV_E_INVAL,
-				"--yaml FILE and --weights DIR go together: layers and arrays");
+				"--yaml FILE goes with --weights DIR, which has its arrays, or "
+				"with --seed N, which makes them");
 	if (cli_has(c, CLI_TASK) && cli_has(c, CLI_NAME))
 		return cli_fail(c, HV_E_INVAL,
 				"--name NAME does not go with --task: a task's "

@@ -26,6 +26,7 @@ enum cli_opt {
 	CLI_FIFO, /* --fifo */
 	CLI_KEEP_DATA, /* --keep-data */
 	CLI_CALIBRATION, /* --calibration FILE */
+	CLI_SEED, /* --seed N */
 	CLI_OPTS,
 };
 
@@ -55,6 +56,7 @@ struct cli {
 
 /* A verb returns an exit code and has said why on stderr when it is not CLI_DONE. */
 int cli_build(const struct cli *c);
+int cli_image(const struct cli *c);
 int cli_run(const struct cli *c);
 int cli_cost(const struct cli *c);
 int cli_place(const struct cli *c);

@@ -17,12 +17,16 @@ static const char *base_name(const char *path)
 
 int cli_build_yaml(const struct cli *c, struct package **p)
 {
-	const struct import_options o = { .avg_round = cli_has(c, CLI_AVG_ROUND),
-					  .fifo = cli_has(c, CLI_FIFO) };
+	struct import_options o = { .avg_round = cli_has(c, CLI_AVG_ROUND),
+				    .fifo = cli_has(c, CLI_FIFO),
+				    .seeded = cli_has(c, CLI_SEED) };
 	struct import *im = NULL;
 	char why[400] = "", recipe[128];
-	int r = import_yaml_files(c->opt[CLI_YAML], c->opt[CLI_WEIGHTS], &o, &im, why, sizeof(why));
+	int r;
 
+	if (!cli_number(c, CLI_SEED, 0, UINT64_MAX, 0, &o.seed))
+		return CLI_USAGE;
+	r = import_yaml_files(c->opt[CLI_YAML], c->opt[CLI_WEIGHTS], &o, &im, why, sizeof(why));
 	if (r < 0)
 		return cli_fail(c, r, "%s", why);
 	for (unsigned i = 0; i < im->notes; i++)

@@ -31,6 +31,7 @@ static const struct {
 	[CLI_FIFO]     = { "--fifo",     NULL,    "the input of the network comes through the FIFO" },
 	[CLI_KEEP_DATA] = { "--keep-data", NULL,  "the residents' data words must survive, too" },
 	[CLI_CALIBRATION] = { "--calibration", "FILE", "measured constants of the cost model, key = value" },
+	[CLI_SEED]     = { "--seed",     "N",     "makes weights for layers that have none" },
 	[CLI_DUMP]     = { "--dump",     NULL,    "print address and value of every expected word" },
 };
 
@@ -42,13 +43,14 @@ static const struct verb {
 	int (*run)(const struct cli *c);
 } verbs[] = {
 	{ "build", "{--task NAME | --matrix FILE.npy --name NAME} [--level N] [--samples N] -o FILE.hvm\n"
-	  "  build --yaml FILE --weights DIR --name NAME [--avg-pool-rounding] [--fifo] -o FILE.hvm\n"
+	  "  build --yaml FILE {--weights DIR | --seed N} --name NAME [--avg-pool-rounding] [--fifo]\n"
+	  "      -o FILE.hvm\n"
 	  "  build --kat FILE [--name NAME] -o FILE.hvm",
 	  "make and certify the package of a linear task or of a matrix; or package a network as\n"
 	  "          it is: a primary model, or one that somebody trained", 0, 0,
 	  BIT(CLI_TASK) | BIT(CLI_MATRIX) | BIT(CLI_NAME) | BIT(CLI_LEVEL) | BIT(CLI_SAMPLES) |
 	  BIT(CLI_OUT) | BIT(CLI_YAML) | BIT(CLI_WEIGHTS) | BIT(CLI_KAT) | BIT(CLI_AVG_ROUND) |
-	  BIT(CLI_FIFO), cli_build },
+	  BIT(CLI_FIFO) | BIT(CLI_SEED), cli_build },
 	{ "run", "PACKAGE --in FILE -o FILE",
 	  "answer records as the accelerator would; of a network: int8 tensors in, int32 out", 1, 1, BIT(CLI_IN) | BIT(CLI_OUT), cli_run },
 	{ "cost", "PACKAGE [--link-bps N] [--calibration FILE]",
@@ -57,6 +59,9 @@ static const struct verb {
 	{ "place", "PACKAGE [--beside PACKAGE]... [--keep-data]",
 	  "a map of who sits where, and the certificate that nothing overlaps", 1, 1,
 	  BIT(CLI_BESIDE) | BIT(CLI_KEEP_DATA), cli_place },
+	{ "image", "PACKAGE -o FILE",
+	  "compile a network for a firmware: what a boot writes, and what is left to guests", 1, 1,
+	  BIT(CLI_OUT), cli_image },
 	{ "bound", "PACKAGE",
 	  "worst-case and certified error, and the domain", 1, 1, 0, cli_bound },
 	{ "dump", "PACKAGE",

@@ -7,11 +7,13 @@
 static int read_array(void *ctx, const char *name, uint8_t **bytes, size_t *len)
 {
 	const char *dir = ctx;
-	size_t room = strlen(dir) + strlen(name) + sizeof("/.npy");
+	size_t room = (dir != NULL ? strlen(dir) : 0) + strlen(name) + sizeof("/.npy");
 	hv_autofree char *path = malloc(room);
 
 	if (path == NULL)
 		return HV_E_NOMEM;
+	if (dir == NULL)
+		return HV_E_NOENT;
 	snprintf(path, room, "%s/%s.npy", dir, name);
 	return hv_file_read(path, IMPORT_ARRAY_MAX_BYTES, bytes, len);
 }

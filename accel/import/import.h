@@ -31,6 +31,8 @@ struct import_arrays {
 struct import_options {
 	bool avg_round; /* average pooling rounds */
 	bool fifo; /* the input comes through the FIFO; streaming layers imply it */
+	bool seeded; /* a layer that names out_channels and has no array gets weights from seed */
+	uint64_t seed;
 };
 
 struct import {
@@ -49,7 +51,7 @@ struct import {
 HV_NODISCARD int import_yaml(const char *file, const uint8_t *text, size_t len,
 			     const struct import_arrays *arrays, const struct import_options *o,
 			     struct import **im, char *why, size_t cap);
-/* The same from files: DIR/wN.npy, DIR/bN.npy, DIR/input.npy. */
+/* The same from files: DIR/wN.npy, DIR/bN.npy, DIR/input.npy. dir NULL: there are none. */
 HV_NODISCARD int import_yaml_files(const char *file, const char *dir,
 				   const struct import_options *o, struct import **im, char *why,
 				   size_t cap);

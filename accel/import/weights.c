@@ -1,6 +1,7 @@
 #include "accel/import/npy.h"
 #include "accel/import/reader.h"
 #include "util/own.h"
+#include "util/rng.h"
 
 #include <math.h>
 #include <string.h>
@@ -116,6 +117,30 @@ static int take_bias(struct reader *r, struct cnn_layer *l)
 	return err == HV_E_NOENT ? HV_OK : err;
 }
 
+/* Weights of a layer that has none: small enough that its answers do not all saturate. */
+static int make_weights(struct reader *r, struct cnn_layer *l, int max)
+{
+	uint32_t amplitude = max >= 8 ? (uint32_t)max / 4 + 1 : (uint32_t)max + 1;
+	struct hv_rng rng;
+	int8_t *values;
+	size_t n;
+
+	l->out_channels = (uint16_t)r->layer[r->at].v[KEY_OUT_CHANNELS].a;
+	n = cnn_layer_weights(l);
+	if (l->out_channels > CNN_CHANNELS_MAX || n > IMPORT_ARRAY_MAX_BYTES)
+		return import_refuse(r, r->layer[r->at].line,
+				     "out_channels is %u: too many weights to make",
+				     l->out_channels);
+	values = malloc(n > 0 ? n : 1);
+	if (values == NULL)
+		return HV_E_NOMEM;
+	hv_rng_seed(&rng, r->options->seed + (unsigned)r->at);
+	for (size_t i = 0; i < n; i++)
+		values[i] = (int8_t)((int)hv_rng_below(&rng, 2 * amplitude) - (int)amplitude);
+	l->weights = values;
+	return HV_OK;
+}
+
 int import_weights(struct reader *r, struct cnn_layer *l)
 {
 	struct array a = { .line = r->layer[r->at].line };
@@ -125,6 +150,9 @@ int import_weights(struct reader *r, struct cnn_layer *l)
 
 	snprintf(a.name, sizeof(a.name), "w%d", r->at);
 	err = array_load(r, &a);
+	if (err == HV_E_NOENT && r->options->seeded &&
+	    import_has(&r->layer[r->at], KEY_OUT_CHANNELS))
+		return make_weights(r, l, max);
 	if (err == HV_E_NOENT)
 		err = import_refuse(r, a.line, "array %s is missing: the weights of the layer",
 				    a.name);
