@@ -16,7 +16,7 @@ FLAGS = -std=gnu11 $(ARM) -Os -g -ffreestanding -ffunction-sections -fdata-secti
 	-fstack-usage -fcallgraph-info=su -I$(SRC) -isystem $(SRC)/firmware-agent/libc -MMD -MP
 
 sources = $(patsubst $(SRC)/%.c,%,$(wildcard $(SRC)/$(1)/*.c))
-core = $(call sources,firmware-agent/core) $(call sources,util/fs) proto/frame proto/arq \
+core = $(call sources,firmware-agent/core) $(call sources,util/fs) proto/frame proto/arq proto/arq_send \
 	proto/linkmsg accel/steps/steps accel/slotimg/slotimg firmware-agent/libc/mem
 api = agent_init agent_step agent_next_us agent_primary_begin agent_primary_end agent_primary_expect \
 	agent_is_quiet

@@ -3,7 +3,7 @@
 # hvlink: daemon <-> board, freestanding, also compiled for the board
 noinst_LTLIBRARIES += libhvlink.la
 libhvlink_la_SOURCES = \
-	proto/frame.c proto/frame.h proto/arq.c proto/arq.h \
+	proto/frame.c proto/frame.h proto/arq.c proto/arq.h proto/arq_send.c proto/arq_priv.h \
 	proto/linkmsg.c proto/linkmsg.h proto/link.def
 libhvlink_la_LIBADD = libhvfs.la
 
