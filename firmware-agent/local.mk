@@ -1,11 +1,13 @@
 # firmware-agent: the portable core (freestanding) and the host HAL
 noinst_LTLIBRARIES += libhvagent.la
 libhvagent_la_SOURCES = \
-	firmware-agent/core/agent.c firmware-agent/core/agent.h firmware-agent/core/hal.h \
+	firmware-agent/core/agent.c firmware-agent/include/agent.h firmware-agent/core/hal.h \
 	firmware-agent/core/state.h firmware-agent/core/guard.c firmware-agent/core/guard.h \
 	firmware-agent/core/slots.c firmware-agent/core/slot_check.c firmware-agent/core/load.c \
 	firmware-agent/core/jobs.c firmware-agent/core/run.c firmware-agent/core/primary.c firmware-agent/core/quiet.c \
-	firmware-agent/core/talk.c firmware-agent/core/telemetry.c
+	firmware-agent/core/talk.c firmware-agent/core/telemetry.c \
+	firmware-agent/core/buffers.c firmware-agent/core/baud.c firmware-agent/core/clock.c \
+	firmware-agent/core/blackbox.c firmware-agent/core/stand.c
 libhvagent_la_CFLAGS = $(AM_CFLAGS) -ffreestanding
 libhvagent_la_LIBADD = libhvlink.la libhvsteps.la
 

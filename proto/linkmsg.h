@@ -16,6 +16,42 @@ enum link_slot_state {
 	LINK_SLOT_RESIDENT = 2,
 };
 
+/* What a board can do beyond the first protocol: bits of hello.caps and details_req.what. */
+enum link_cap {
+	LINK_CAP_BUFFERS = 1u << 0, /* buffer, job_buffer: it has at least one ring */
+	LINK_CAP_BAUD = 1u << 1, /* line, baud_req */
+	LINK_CAP_BOX = 1u << 2, /* box */
+	LINK_CAP_STAND = 1u << 3, /* stand */
+	LINK_CAP_TIME = 1u << 4, /* time_req */
+};
+
+enum link_from {
+	LINK_FROM_ABSOLUTE = 0,
+	LINK_FROM_NEWEST = 1, /* the last record ends with the newest sample */
+};
+
+/* Events of the black box: kind, name, what arg and value say. From 64 on they are the
+ * product's own. */
+#define LINK_BOX_MAP(XX)                                                      \
+	XX(1, BOOT, "boot", "reset cause, -")                                 \
+	XX(2, LIFE, "link up", "-, number of the life")                       \
+	XX(3, LIFE_END, "link reset", "-, number of the life")                \
+	XX(4, RATE, "line rate", "-, bits per second")                        \
+	XX(5, FALL_BACK, "line rate fell back", "-, the rate that failed")    \
+	XX(6, LOAD_REFUSED, "load refused", "slot, code")                     \
+	XX(7, JOB_REFUSED, "job refused", "-, code")                          \
+	XX(8, JOB_FAILED, "job failed", "slot, code")                         \
+	XX(9, ABORT, "runs given up for the primary", "-, how many in a row") \
+	XX(10, STAND_DOWN, "stand-down", "-, -")                              \
+	XX(11, RESUME, "resume", "models kept, -")
+
+enum link_box_kind {
+#define XX(num, id, text, says) LINK_BOX_##id = (num),
+	LINK_BOX_MAP(XX)
+#undef XX
+};
+enum { LINK_BOX_EVENT_BYTES = 20 };
+
 enum link_msg_id {
 #define M(id, NAME, name, about) LINK_##NAME = (id),
 	LINK_MSG_MAP(M)
@@ -40,10 +76,10 @@ typedef struct link_s16 {
 
 #define F(type, field) link_##type field;
 #define TAIL           struct link_tail tail;
-#define M(id, NAME, name, about)                  \
-	struct link_##name {                      \
-		uint8_t id_;                      \
-		LINK_FIELDS_##name(F, TAIL)       \
+#define M(id, NAME, name, about)            \
+	struct link_##name {                \
+		uint8_t id_;                \
+		LINK_FIELDS_##name(F, TAIL) \
 	};
 LINK_MSG_MAP(M)
 #undef M

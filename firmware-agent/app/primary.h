@@ -1,7 +1,7 @@
 #ifndef APP_PRIMARY_H
 #define APP_PRIMARY_H
 #include "accel/loadimg/loadimg.h"
-#include "firmware-agent/core/agent.h"
+#include "firmware-agent/include/agent.h"
 
 /* The model the board exists for: keyword spotting, thirty times a second over the last second
  * of sound, bracketed for the agent as every product does it. Main loop only. */

@@ -1,4 +1,4 @@
-#include "firmware-agent/core/agent.h"
+#include "firmware-agent/include/agent.h"
 #include "firmware-agent/core/state.h"
 #include <string.h>
 
@@ -31,7 +31,8 @@ static bool limits_ok(const struct ag_config *c)
 	return c->serial != NULL && c->device != NULL && c->primary_name != NULL &&
 	       c->model_slots >= 1 && c->model_slots <= AG_SLOTS_MAX && c->job_slots >= 1 &&
 	       c->job_slots <= AG_JOBS_MAX && c->link_bps > 0 && c->cnn_hz > 0 &&
-	       c->bus_write_ns > 0 && c->bus_read_ns > 0;
+	       c->bus_write_ns > 0 && c->bus_read_ns > 0 && c->n_rates <= AG_RATES_MAX &&
+	       (c->n_rates == 0 || c->rates != NULL);
 }
 
 int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config *c)
@@ -44,6 +45,8 @@ int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config
 	a->boot_us = ag_now(a);
 	a->primary.quiet_from_us = UINT64_MAX;
 	a->boot_id = a->hal.random(a->hal.ctx);
+	ag_baud_begin(a);
+	ag_box_begin(a);
 	for (unsigned i = 0; i < c->model_slots; i++)
 		a->slot[i].memory = c->slot_memory + (size_t)i * c->slot_bytes;
 	for (unsigned i = 0; i < c->job_slots; i++)
@@ -74,11 +77,8 @@ bool agent_step(struct agent *a)
 
 uint64_t agent_next_us(const struct agent *a)
 {
-	uint64_t next = UINT64_MAX, run = ag_run_next_us(a);
+	uint64_t next = ag_talk_next_us(a), run = ag_run_next_us(a);
 
-	/* a frame that does not fit into the serial driver waits for the driver */
-	if (a->out_at == a->out_n)
-		next = arq_next_us(&a->arq);
 	if (run < next)
 		next = run;
 	/* the primary or a run has ended: bytes of a slot image may go in at once */

@@ -17,5 +17,11 @@ struct ag_hal {
 	void (*cnn_write8)(void *ctx, uint32_t addr, uint8_t value);
 	uint32_t (*cnn_read32)(void *ctx, uint32_t addr);
 	uint32_t (*random)(void *ctx); /* boot incarnation; once at start */
+	/* Both or none (NULL: the line keeps the rate it booted with). uart_tx_idle: the last bit
+	 * of everything uart_write() took has left the pin, FIFO and shift register are empty.
+	 * uart_set_baud: from now on both ways; only called while uart_tx_idle; false: this rate
+	 * cannot be made, nothing changed. Received bytes that are still in a FIFO may get lost. */
+	bool (*uart_tx_idle)(void *ctx);
+	bool (*uart_set_baud)(void *ctx, uint32_t bps);
 };
 #endif

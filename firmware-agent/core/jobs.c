@@ -4,37 +4,38 @@
 /* The queue of jobs on the board: first come, first served; every accepted or refused job
  * gets exactly one result, unless the link's life ends before. */
 
-static void refuse(struct agent *a, uint32_t id, int code)
+void ag_job_refuse(struct agent *a, uint32_t id, int code)
 {
 	union link_msg m = { .result = { .id_ = LINK_RESULT, .job = id, .code = (uint16_t)code } };
 	uint64_t now = ag_now(a);
 
 	a->n.refused++;
+	ag_box_add(a, LINK_BOX_JOB_REFUSED, 0, (uint32_t)code);
 	m.result.start_us = m.result.end_us = now;
 	/* room for a reply was checked before the message was taken */
 	(void)ag_talk_send(a, &m, NULL, 0);
 }
 
-static int check(const struct agent *a, const struct link_job *m)
+int ag_job_check(const struct agent *a, uint8_t slot, uint16_t records)
 {
 	const struct ag_slot *s;
 	uint32_t larger;
 
-	if (m->slot >= a->cfg.model_slots)
+	if (slot >= a->cfg.model_slots)
 		return HV_E_INVAL;
-	s = &a->slot[m->slot];
+	if (a->stood_down)
+		return HV_E_BUSY;
+	s = &a->slot[slot];
 	if (s->state != LINK_SLOT_RESIDENT)
 		return HV_E_NOENT;
 	larger = s->img.in_record_bytes > s->img.out_record_bytes ? s->img.in_record_bytes
 								  : s->img.out_record_bytes;
-	if (m->records == 0 || (uint64_t)m->records * larger > a->cfg.job_bytes)
-		return HV_E_INVAL;
-	if (m->tail.len != (size_t)m->records * s->img.in_record_bytes)
+	if (records == 0 || (uint64_t)records * larger > a->cfg.job_bytes)
 		return HV_E_INVAL;
 	return HV_OK;
 }
 
-static struct ag_job *free_job(struct agent *a)
+struct ag_job *ag_job_free(struct agent *a)
 {
 	for (unsigned i = 0; i < a->cfg.job_slots; i++)
 		if (a->job[i].state == AG_JOB_FREE)
@@ -51,13 +52,16 @@ uint8_t *ag_job_input(const struct agent *a, const struct ag_job *j, unsigned re
 
 void ag_job_add(struct agent *a, const struct link_job *m)
 {
-	struct ag_job *j = free_job(a);
-	int err = check(a, m);
+	struct ag_job *j = ag_job_free(a);
+	int err = ag_job_check(a, m->slot, m->records);
 
+	if (err == HV_OK &&
+	    m->tail.len != (size_t)m->records * a->slot[m->slot].img.in_record_bytes)
+		err = HV_E_INVAL;
 	if (err == HV_OK && j == NULL)
 		err = HV_E_BUSY;
 	if (err != HV_OK) {
-		refuse(a, m->job, err);
+		ag_job_refuse(a, m->job, err);
 		return;
 	}
 	*j = (struct ag_job){ .state = AG_JOB_QUEUED,
@@ -93,6 +97,7 @@ void ag_job_end(struct agent *a, struct ag_job *j, int code)
 		a->n.records += j->records;
 	} else {
 		a->n.jobs_failed++;
+		ag_box_add(a, LINK_BOX_JOB_FAILED, j->slot, (uint32_t)code);
 	}
 	a->guard_wake_us = 0;
 }
@@ -166,6 +171,8 @@ bool ag_job_report(struct agent *a)
 		m.result.records = j->records;
 		n = (size_t)j->records * a->slot[j->slot].img.out_record_bytes;
 	}
+	if (j->from_ring)
+		ag_buffers_result(j, &m);
 	if (!ag_talk_send(a, &m, j->memory, n))
 		return false;
 	j->state = AG_JOB_FREE;

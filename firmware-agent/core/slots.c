@@ -41,7 +41,7 @@ static int begin_check(const struct agent *a, const struct link_model_begin *m)
 		return HV_E_INVAL;
 	if (m->bytes < SLOTIMG_HEADER_BYTES)
 		return HV_E_FORMAT;
-	if (a->load.active && a->load.slot != m->slot)
+	if (a->stood_down || (a->load.active && a->load.slot != m->slot))
 		return HV_E_BUSY;
 	return HV_OK;
 }

@@ -1,11 +1,14 @@
 #ifndef AG_STATE_H
 #define AG_STATE_H
-#include "firmware-agent/core/agent.h"
+#include "firmware-agent/include/agent.h"
+#include "accel/slotimg/slotimg.h"
 #include "firmware-agent/core/guard.h"
-#include "proto/frame.h"
+#include "proto/arq.h"
+#include "proto/linkmsg.h"
+#include "util/fs/sha256.h"
 
-/* The agent's memory and what its files know of each other. Only core/ and the owner of the
- * storage include this. */
+/* The agent's memory and what its files know of each other. Private to core/, the virtual
+ * board and tests; a product's firmware gets it with the public header for its size alone. */
 enum {
 	AG_EVENTS = 64, /* primary activations waiting for the link */
 	AG_FRUITLESS_MAX = 16, /* aborts in a row that finished no record */
@@ -19,6 +22,7 @@ enum {
 	AG_EVENT_BYTES = 16, /* of link message primary */
 	AG_REPORT_EVERY_US = 250000,
 	AG_QUIET_MAX_US = 2500, /* bytes of so long wait in the serial driver */
+	AG_SLICE_COPY_BYTES = 64, /* samples of a ring copied in a slice */
 };
 
 /* Hand-over in bus writes: stop, then CTRL and LCNT_MAX of every quadrant, the layer
@@ -64,7 +68,8 @@ struct ag_load {
 	uint8_t want[HV_SHA256_BYTES];
 };
 
-enum ag_job_state { AG_JOB_FREE, AG_JOB_QUEUED, AG_JOB_RUNNING, AG_JOB_ENDED };
+/* FILLING: its samples are being copied out of a ring; then QUEUED. */
+enum ag_job_state { AG_JOB_FREE, AG_JOB_QUEUED, AG_JOB_RUNNING, AG_JOB_ENDED, AG_JOB_FILLING };
 
 /* Inputs are at the end of memory, outputs grow from its start: the output of record i never
  * reaches the input of record i + 1. */
@@ -78,6 +83,57 @@ struct ag_job {
 	uint16_t aborted, fruitless;
 	int code;
 	uint8_t *memory;
+	/* input from a ring */
+	bool from_ring;
+	uint8_t ring;
+	uint64_t first; /* sample its first record begins with */
+	uint32_t hop; /* samples from record to record */
+	uint32_t filled; /* bytes copied */
+	uint32_t record_at; /* offset in the ring of the record being copied */
+};
+
+/* A registered ring. The writer adds to published, perhaps in an interrupt; the main loop
+ * follows it with a count that does not wrap. */
+struct ag_ring {
+	const uint8_t *memory;
+	char name[AG_NAME_MAX + 1];
+	uint8_t dtype, channels, sample_bytes;
+	uint32_t samples, write_ahead, rate_millihz;
+	uint32_t published, seen;
+	uint64_t written;
+};
+
+enum ag_baud_state { AG_BAUD_STEADY, AG_BAUD_ANSWERED, AG_BAUD_TRIAL, AG_BAUD_FAST };
+
+/* The rate of the serial line; see baud.c. */
+struct ag_baud {
+	enum ag_baud_state state;
+	uint32_t rates[AG_RATES_MAX];
+	uint8_t n_rates;
+	uint32_t bps, wanted_bps;
+	uint64_t until_us; /* of an answer, a trial, or noise; 0: none runs */
+	uint64_t heard_us; /* last good frame */
+	uint32_t good; /* good frames then */
+	uint64_t bytes; /* received bytes then */
+};
+
+/* What was asked and waits for room or for a quiet line. */
+struct ag_answers {
+	bool welcome; /* this life's host knows messages beyond the first protocol */
+	uint8_t buffers; /* bit i: describe ring i */
+	bool line, box, stand;
+	uint32_t box_seq; /* next event to send */
+	bool time;
+	uint32_t time_seq;
+	uint64_t time_received_us, time_until_us;
+};
+
+/* Where the black box stands. */
+struct ag_blackbox {
+	uint32_t next_seq, unsealed; /* events from unsealed on have no sum yet */
+	uint16_t boot;
+	uint32_t aborted; /* runs given up that are in the box */
+	bool stood_down;
 };
 
 enum ag_phase { AG_IDLE, AG_SNAP, AG_CONFIG, AG_INPUT, AG_WAIT, AG_RESTORE, AG_UNLOAD };
@@ -144,6 +200,14 @@ struct agent {
 	struct ag_run run;
 	struct ag_primary primary;
 	struct ag_counters n;
+	uint64_t read_us; /* when link bytes were last taken */
+	struct ag_ring ring[AG_BUFFERS_MAX];
+	uint8_t rings;
+	uint32_t stale;
+	struct ag_baud baud;
+	struct ag_answers ask;
+	struct ag_blackbox box;
+	bool stood_down;
 };
 
 static inline uint64_t ag_now(const struct agent *a)
@@ -175,6 +239,7 @@ static inline uint32_t ag_ctrl_idle(uint32_t ctrl)
 /* talk.c: the link. Both return true when something was done. */
 bool ag_talk_link(struct agent *a);
 bool ag_talk_messages(struct agent *a);
+uint64_t ag_talk_next_us(const struct agent *a);
 bool ag_talk_send(struct agent *a, const union link_msg *m, const void *tail, size_t n);
 void ag_talk_report_slot(struct agent *a, unsigned slot, int code); /* now or when room is */
 
@@ -206,6 +271,9 @@ void ag_job_drop_all(struct agent *a);
 void ag_job_fail_slot(struct agent *a, unsigned slot, int code);
 struct ag_job *ag_job_next(struct agent *a); /* oldest that wants to run, or NULL */
 bool ag_job_report(struct agent *a); /* send ended jobs; true when one was sent */
+int ag_job_check(const struct agent *a, uint8_t slot, uint16_t records); /* or HV_E_* */
+struct ag_job *ag_job_free(struct agent *a); /* NULL: all taken */
+void ag_job_refuse(struct agent *a, uint32_t id, int code);
 uint8_t *ag_job_input(const struct agent *a, const struct ag_job *j, unsigned record);
 
 /* run.c */
@@ -217,6 +285,35 @@ uint64_t ag_run_next_us(const struct agent *a);
 void ag_quiet_plan(struct agent *a); /* what is known of the next request has changed */
 bool ag_quiet_step(struct agent *a); /* true: the primary is due, the accelerator is its own */
 uint64_t ag_quiet_next_us(const struct agent *a, uint64_t next_us);
+
+/* buffers.c: rings that the product's firmware fills, as input of jobs. */
+void ag_buffers_follow(struct agent *a); /* every step: what the writers wrote */
+void ag_buffers_job(struct agent *a, const struct link_job_buffer *m);
+bool ag_buffers_slice(struct agent *a); /* copy samples; true when something was done */
+void ag_buffers_result(const struct ag_job *j, union link_msg *m); /* from result */
+bool ag_buffers_tell(struct agent *a); /* one asked description; true when sent */
+
+/* baud.c: the rate of the line. */
+void ag_baud_begin(struct agent *a);
+void ag_baud_asked(struct agent *a, const struct link_baud_req *m);
+bool ag_baud_step(struct agent *a); /* before bytes go out; true when something was done */
+bool ag_baud_holds(const struct agent *a); /* nothing may go out before the rate changed */
+uint64_t ag_baud_next_us(const struct agent *a);
+bool ag_baud_tell(struct agent *a);
+
+/* clock.c: what time it is here. */
+void ag_clock_asked(struct agent *a, const struct link_time_req *m);
+bool ag_clock_tell(struct agent *a);
+uint64_t ag_clock_next_us(const struct agent *a);
+
+/* blackbox.c. Kinds are those of enum link_box_kind. */
+void ag_box_begin(struct agent *a);
+void ag_box_add(struct agent *a, uint8_t kind, uint8_t arg, uint32_t value);
+void ag_box_step(struct agent *a); /* what calls with a bound left to be noted */
+bool ag_box_tell(struct agent *a);
+
+/* stand.c */
+bool ag_stand_tell(struct agent *a);
 
 /* telemetry.c */
 void ag_telemetry_add(struct agent *a, uint32_t wait_ns, uint32_t busy_us);

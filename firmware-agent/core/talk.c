@@ -29,6 +29,8 @@ static bool send_slot(struct agent *a, unsigned slot, int code)
 
 void ag_talk_report_slot(struct agent *a, unsigned slot, int code)
 {
+	if (code != HV_OK)
+		ag_box_add(a, LINK_BOX_LOAD_REFUSED, (uint8_t)slot, (uint32_t)code);
 	if (slot >= a->cfg.model_slots) {
 		(void)send_slot(a, slot, code);
 		return;
@@ -45,6 +47,7 @@ static void life_over(struct agent *a)
 	a->message_n = a->message_at = 0;
 	a->load_waits = false;
 	a->hello_due = a->hello_unasked = false;
+	memset(&a->ask, 0, sizeof(a->ask));
 	for (unsigned i = 0; i < AG_SLOTS_MAX; i++)
 		a->slot[i].report_due = a->slot[i].failed = false;
 }
@@ -70,6 +73,19 @@ static void on_clock(struct agent *a, const struct link_clock_req *q)
 	(void)ag_talk_send(a, &m, NULL, 0);
 }
 
+static void on_details(struct agent *a, uint32_t what)
+{
+	a->ask.welcome = true;
+	if ((what & LINK_CAP_BUFFERS) != 0)
+		a->ask.buffers = (uint8_t)((1u << a->rings) - 1u);
+	a->ask.line = a->ask.line || (what & LINK_CAP_BAUD) != 0;
+	a->ask.stand = a->ask.stand || (what & LINK_CAP_STAND) != 0;
+	if ((what & LINK_CAP_BOX) != 0 && a->cfg.box != NULL) {
+		a->ask.box = true;
+		a->ask.box_seq = a->box.next_seq - AG_BOX_EVENTS;
+	}
+}
+
 /* Act on one message; true when its tail is still to be worked on. */
 static bool dispatch(struct agent *a, const union link_msg *m)
 {
@@ -90,6 +106,10 @@ static bool dispatch(struct agent *a, const union link_msg *m)
 	case LINK_JOB_CANCEL: ag_job_cancel(a, m->job_cancel.job); break;
 	case LINK_STATUS_REQ: ag_telemetry_status(a); break;
 	case LINK_RESET: reset_all(a); break;
+	case LINK_DETAILS_REQ: on_details(a, m->details_req.what); break;
+	case LINK_BAUD_REQ: ag_baud_asked(a, &m->baud_req); break;
+	case LINK_TIME_REQ: ag_clock_asked(a, &m->time_req); break;
+	case LINK_JOB_BUFFER: ag_buffers_job(a, &m->job_buffer); break;
 	default: a->n.bad_messages++; break; /* one of ours, sent back */
 	}
 	return false;
@@ -126,6 +146,17 @@ static bool take_message(struct agent *a)
 	return true;
 }
 
+/* What was asked beyond the first protocol. */
+static bool send_answers(struct agent *a)
+{
+	if (a->ask.line && ag_baud_tell(a)) {
+		a->ask.line = false;
+		return true;
+	}
+	return (a->ask.buffers != 0 && ag_buffers_tell(a)) || ag_stand_tell(a) ||
+	       (a->ask.box && ag_box_tell(a)) || ag_clock_tell(a);
+}
+
 static bool send_due(struct agent *a)
 {
 	if (a->hello_due && arq_room(&a->arq) >= AG_REPLY_ROOM) {
@@ -144,7 +175,23 @@ static bool send_due(struct agent *a)
 		s->report_due = false;
 		return true;
 	}
-	return ag_job_report(a) || ag_telemetry_report(a);
+	return send_answers(a) || ag_job_report(a) || ag_telemetry_report(a);
+}
+
+uint64_t ag_talk_next_us(const struct agent *a)
+{
+	uint64_t next = UINT64_MAX, baud = ag_baud_next_us(a), time = ag_clock_next_us(a);
+
+	/* a frame that does not fit into the serial driver waits for the driver */
+	if (a->out_at == a->out_n && !ag_baud_holds(a))
+		next = arq_next_us(&a->arq);
+	if (baud < next)
+		next = baud;
+	if (a->arq.state == ARQ_UP && time < next)
+		next = time;
+	if (a->box.unsealed != a->box.next_seq)
+		next = 0;
+	return next;
 }
 
 bool ag_talk_messages(struct agent *a)
@@ -154,6 +201,8 @@ bool ag_talk_messages(struct agent *a)
 	if (a->arq.state != ARQ_UP)
 		return false;
 	did = send_due(a);
+	if (ag_buffers_slice(a))
+		return true;
 	if (a->message_n > 0)
 		return ag_load_slice(a) || did;
 	return take_message(a) || did;
@@ -165,15 +214,23 @@ bool ag_talk_link(struct agent *a)
 	size_t n = a->hal.uart_read(a->hal.ctx, a->rx, sizeof(a->rx));
 	bool did = n > 0;
 
+	ag_buffers_follow(a);
+	ag_box_step(a);
 	if (n > 0) {
 		unsigned events = arq_input(&a->arq, a->rx, n, now);
 
+		a->read_us = now;
 		if ((events & (1u << ARQ_EV_UP | 1u << ARQ_EV_RESET)) != 0)
 			life_over(a);
-		if ((events & 1u << ARQ_EV_UP) != 0)
+		if ((events & 1u << ARQ_EV_RESET) != 0)
+			ag_box_add(a, LINK_BOX_LIFE_END, 0, a->arq.conn);
+		if ((events & 1u << ARQ_EV_UP) != 0) {
 			a->hello_due = a->hello_unasked = true;
+			ag_box_add(a, LINK_BOX_LIFE, 0, a->arq.conn);
+		}
 	}
-	if (a->out_at == a->out_n) {
+	did = ag_baud_step(a) || did;
+	if (a->out_at == a->out_n && !ag_baud_holds(a)) {
 		a->out_at = 0;
 		a->out_n = (uint16_t)arq_output(&a->arq, a->out, now);
 	}

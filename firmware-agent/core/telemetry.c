@@ -111,6 +111,13 @@ void ag_telemetry_hello(struct agent *a)
 	h->fw_major = c->fw_major;
 	h->fw_minor = c->fw_minor;
 	h->boot = a->boot_id;
+	h->caps = LINK_CAP_STAND | LINK_CAP_TIME;
+	if (a->rings > 0)
+		h->caps |= LINK_CAP_BUFFERS;
+	if (a->baud.n_rates > 0)
+		h->caps |= LINK_CAP_BAUD;
+	if (c->box != NULL)
+		h->caps |= LINK_CAP_BOX;
 	text(&h->serial, c->serial);
 	text(&h->device, c->device);
 	text(&h->primary, c->primary_name);
@@ -128,7 +135,7 @@ void ag_telemetry_hello(struct agent *a)
 	h->bus_write_ns = c->bus_write_ns;
 	h->bus_read_ns = c->bus_read_ns;
 	h->cnn_hz = c->cnn_hz;
-	h->link_bps = c->link_bps;
+	h->link_bps = a->baud.bps;
 	h->wait_bound_us = (AG_WAIT_BOUND_NS(c->bus_write_ns, c->bus_read_ns) + 999) / 1000;
 	(void)ag_talk_send(a, &m, NULL, 0);
 }

@@ -227,8 +227,14 @@ static uint32_t hal_random(void *ctx)
 
 static void boot(struct world *w)
 {
-	struct ag_hal hal = { w,           hal_now,    hal_read,   hal_write,
-			      hal_write32, hal_write8, hal_read32, hal_random };
+	struct ag_hal hal = { .ctx = w,
+			      .now_us = hal_now,
+			      .uart_read = hal_read,
+			      .uart_write = hal_write,
+			      .cnn_write32 = hal_write32,
+			      .cnn_write8 = hal_write8,
+			      .cnn_read32 = hal_read32,
+			      .random = hal_random };
 
 	cnn_emu_reset(w->emu);
 	w->emu_busy = false;

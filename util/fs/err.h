@@ -19,7 +19,8 @@
 	XX(-12, IO,      "input/output error")                        \
 	XX(-13, FORMAT,  "bad input file")                            \
 	XX(-14, CANCEL,  "cancelled")                                 \
-	XX(-15, WRONG,   "wrong answer")
+	XX(-15, WRONG,   "wrong answer")                              \
+	XX(-16, STALE,   "the samples are not, or no longer, in the board's buffer")
 /* clang-format on */
 
 enum hv_err {
