@@ -52,6 +52,7 @@ void conn_close(struct conn *c)
 	undirty(c);
 	timers_clear(c->server->with.timers, &c->guard);
 	waits_of_conn_drop(c);
+	model_requests_of_conn_drop(c);
 	uv_close((uv_handle_t *)&c->pipe, on_closed);
 	if (c->account != NULL)
 		dispatch_client_gone(c->server->with.dispatch, c->account);

@@ -17,6 +17,7 @@ enum {
 	ARENA_BYTES = 512 * 1024,
 	WHY_CAP = 256,
 	LISTEN_BACKLOG = 64,
+	MODEL_REQUESTS_MAX = 32, /* changes of models that wait, all clients */
 	USER_CLIENTS_MIN = 16, /* a user may have these, or a quarter of limits.clients */
 	ROOT_CLIENTS = 4, /* kept for root; fewer when limits.clients is small */
 };
@@ -38,6 +39,18 @@ struct wait {
 	uint64_t job_number;
 	uint32_t tag;
 	struct wait *prev, *next; /* of the server */
+};
+
+/* A change of the models, or a proof, on its way over a thread of its own; see h_models.c. */
+struct model_request {
+	uv_work_t work;
+	struct server *server;
+	struct conn *conn; /* NULL: it went away */
+	uint32_t tag;
+	char name[48]; /* cut; longer ones are nobody's */
+	struct buf *package; /* of an installation */
+	struct models_change change;
+	struct model_request *next;
 };
 
 /* Samples of a request that are still arriving. in NULL: they are thrown away. */
@@ -89,6 +102,8 @@ struct server {
 	uint32_t uid, n_conns, n_waits;
 	struct conn *conns, *dirty;
 	struct wait *waits;
+	struct model_request *model_first, *model_last; /* the first is being worked on */
+	uint32_t n_model_requests;
 	struct chunk *spare;
 	uint32_t n_spare;
 	struct hv_arena arena;
@@ -155,6 +170,11 @@ void h_models(struct conn *c, const struct ipc_frame *f, const void *msg);
 void h_models_complete(struct conn *c);
 void h_boards(struct conn *c, const struct ipc_frame *f, const void *msg);
 void h_status(struct conn *c, const struct ipc_frame *f, const void *msg);
+
+/* h_models.c */
+void model_requests_of_conn_drop(struct conn *c);
+/* What waits is dropped; what is being worked on is awaited as a handle is. */
+void model_requests_close(struct server *s);
 
 /* h_wait.c */
 void waits_of_conn_drop(struct conn *c);

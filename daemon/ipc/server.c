@@ -84,6 +84,7 @@ void server_close(struct server *s, void (*done)(void *ctx), void *ctx)
 		next = c->next;
 		conn_close(c);
 	}
+	model_requests_close(s);
 	uv_close((uv_handle_t *)&s->flush, on_handle_closed);
 	server_stop_accepting(s);
 }

@@ -5,7 +5,7 @@
 
 /* The installed approximation packages, by content hash. Owns them and hands out borrowed
  * pointers. A package that is removed while somebody holds it leaves the catalogue at once and
- * memory with the last model_drop(). One thread. */
+ * memory with the last model_drop(). One thread, but for models_run(). */
 struct models;
 
 struct model {
@@ -21,7 +21,7 @@ struct model {
 /* Load every *.hvm of the colon-separated directories, of the directories directly in them and
  * of state_dir (missing ones are fine). A bad file is logged with its reason and skipped; the
  * same content twice counts once.
- * state_dir: where models_install() writes; it is made when needed; NULL: nothing can be
+ * state_dir: where packages are installed; it is made when needed; NULL: nothing can be
  * installed. */
 HV_NODISCARD int models_new(const char *dirs, const char *state_dir, struct models **m);
 /* Nobody may hold a model any more. */
@@ -38,20 +38,38 @@ size_t models_of_task(const struct models *m, const struct harvest_task *t, stru
  * in memory and no longer found. One listener; NULL: nobody. */
 void models_on_leave(struct models *m, void (*leaves)(void *ctx, struct model *m), void *ctx);
 
-/* Keep a model in memory across models_remove(), e.g. while a batch runs. */
+/* Keep a model in memory also when it is removed, e.g. while a batch runs. */
 void model_hold(struct model *m);
 void model_drop(struct models *set, struct model *m);
 
-/* Check, prove by its own vectors, store in the state directory and add. A package of the same
- * name is replaced; the same content again is fine. why gets one sentence on failure:
- * HV_E_FORMAT, HV_E_VERSION, HV_E_WRONG, HV_E_DENIED, HV_E_IO, HV_E_NOMEM. */
-HV_NODISCARD int models_install(struct models *m, const uint8_t *bytes, size_t len,
-				struct model **out, char *why, size_t cap);
-/* Forget it, and delete its file when it lies in the state directory; a file of a system
- * directory stays and comes back at the next start. HV_E_NOENT, HV_E_IO. */
-HV_NODISCARD int models_remove(struct models *m, const char *name, char *why, size_t cap);
-/* Run the known-answer vectors through the reference again. HV_E_NOENT, HV_E_WRONG. */
-HV_NODISCARD int models_verify(const struct models *m, const char *name, char *why, size_t cap);
+enum models_verb {
+	/* Check, prove by its own vectors, store in the state directory and add. A package of the
+	 * same name is replaced; the same content again is fine. HV_E_FORMAT, HV_E_VERSION,
+	 * HV_E_WRONG, HV_E_DENIED, HV_E_IO, HV_E_NOMEM. */
+	MODELS_INSTALL,
+	/* Forget it, and delete its file when it lies in the state directory; a file of a system
+	 * directory stays and comes back at the next start. HV_E_IO. */
+	MODELS_REMOVE,
+	/* Run the known-answer vectors through the reference again. HV_E_WRONG. */
+	MODELS_VERIFY,
+};
+
+/* A change of the catalogue, or a proof, in three steps: begin and finish on the thread of the
+ * catalogue, and between them run, on any thread, which does what takes long: the disk, the
+ * vectors. From begin to finish the catalogue may be read, and no other change may begin. */
+struct models_change {
+	enum models_verb verb;
+	struct model *model; /* REMOVE, VERIFY: which, of the catalogue; INSTALL: what it became */
+	const uint8_t *bytes; /* INSTALL: the package, borrowed until run is over */
+	size_t len;
+	bool known; /* INSTALL: the content was there before */
+	int err; /* HV_E_CANCEL: run has not been */
+	char why[384]; /* one sentence when err is not HV_OK */
+};
+void models_begin(struct models *m, struct models_change *ch);
+void models_run(const struct models *m, struct models_change *ch);
+/* Returns err. Also for a change that has not run: nothing is changed then. */
+HV_NODISCARD int models_finish(struct models *m, struct models_change *ch);
 
 /* The records are inside the model's certified domain: the range holds for every element, the
  * least rms for all n together, because the certified SNR is that of a whole job (signal and

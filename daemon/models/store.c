@@ -165,73 +165,85 @@ static struct model *same_content(const struct models *set, const struct package
 	return NULL;
 }
 
-int models_install(struct models *set, const uint8_t *bytes, size_t len, struct model **out,
-		   char *why, size_t cap)
+static int install(const struct models *set, struct models_change *ch)
 {
 	hv_autofree char *path = NULL;
 	struct package *pkg = NULL;
 	struct model *m = NULL;
-	int r = decode(bytes, len, &pkg, why, cap);
+	int r = decode(ch->bytes, ch->len, &pkg, ch->why, sizeof(ch->why));
 
 	if (r != HV_OK)
 		return r;
-	m = same_content(set, pkg);
-	if (m != NULL) {
-		package_free(pkg);
-		*out = m;
-		return HV_OK;
-	}
-	r = model_new(pkg, "", &m, why, cap);
-	if (r != HV_OK) {
+	ch->model = same_content(set, pkg);
+	ch->known = ch->model != NULL;
+	r = ch->known ? HV_OK : model_new(pkg, "", &m, ch->why, sizeof(ch->why));
+	if (ch->known || r != HV_OK) {
 		package_free(pkg);
 		return r;
 	}
 	if (set->count == MODELS_MAX && models_find(set, pkg->name) == NULL) {
-		snprintf(why, cap, "the daemon already has %d packages: remove one first",
-			 MODELS_MAX);
+		snprintf(ch->why, sizeof(ch->why),
+			 "the daemon already has %d packages: remove one first", MODELS_MAX);
 		r = HV_E_NOMEM;
 	}
 	if (r == HV_OK)
-		r = store(set, pkg->name, bytes, len, &path, why, cap);
-	if (r == HV_OK) {
-		snprintf(m->origin, sizeof(m->origin), "%s", path);
-		r = models_add(set, m, why, cap);
-	}
+		r = store(set, pkg->name, ch->bytes, ch->len, &path, ch->why, sizeof(ch->why));
 	if (r != HV_OK) {
 		model_free(m);
 		return r;
 	}
-	*out = m;
+	snprintf(m->origin, sizeof(m->origin), "%s", path);
+	ch->model = m;
 	return HV_OK;
 }
 
-static int no_such(const char *name, char *why, size_t cap)
+static int delete_file(const struct models *set, struct models_change *ch)
 {
-	snprintf(why, cap, "no installed package is called %s: see harvestctl models list", name);
-	return HV_E_NOENT;
-}
-
-int models_remove(struct models *set, const char *name, char *why, size_t cap)
-{
-	struct model *m = models_find(set, name);
+	const char *file = ch->model->origin;
 	size_t n = set->state_dir ? strlen(set->state_dir) : 0;
+	int was;
 
-	if (m == NULL)
-		return no_such(name, why, cap);
-	if (n > 0 && strncmp(m->origin, set->state_dir, n) == 0 && m->origin[n] == '/' &&
-	    unlink(m->origin) < 0 && errno != ENOENT) {
-		snprintf(why, cap, "%s cannot be deleted: %s", m->origin, strerror(errno));
-		return hv_err_errno(errno);
-	}
-	models_take_out(set, m);
-	return HV_OK;
+	if (n == 0 || strncmp(file, set->state_dir, n) != 0 || file[n] != '/' ||
+	    unlink(file) == 0 || errno == ENOENT)
+		return HV_OK;
+	was = errno;
+	snprintf(ch->why, sizeof(ch->why), "%s cannot be deleted: %s", file, strerror(was));
+	return hv_err_errno(was);
 }
 
-int models_verify(const struct models *set, const char *name, char *why, size_t cap)
+void models_begin(struct models *set, struct models_change *ch)
 {
-	struct model *m = models_find(set, name);
+	(void)set;
+	if (ch->verb != MODELS_INSTALL)
+		model_hold(ch->model);
+	ch->known = false;
+	ch->err = HV_E_CANCEL;
+	snprintf(ch->why, sizeof(ch->why), "the daemon is shutting down");
+}
 
-	if (m == NULL)
-		return no_such(name, why, cap);
-	return package_self_test(m->pkg, why, cap);
+void models_run(const struct models *set, struct models_change *ch)
+{
+	switch (ch->verb) {
+	case MODELS_INSTALL: ch->err = install(set, ch); break;
+	case MODELS_REMOVE: ch->err = delete_file(set, ch); break;
+	case MODELS_VERIFY:
+		ch->err = package_self_test(ch->model->pkg, ch->why, sizeof(ch->why));
+		break;
+	}
+}
+
+int models_finish(struct models *set, struct models_change *ch)
+{
+	if (ch->verb == MODELS_INSTALL) {
+		if (ch->err != HV_OK || ch->known)
+			return ch->err;
+		ch->err = models_add(set, ch->model, ch->why, sizeof(ch->why));
+		if (ch->err != HV_OK)
+			model_free(ch->model);
+		return ch->err;
+	}
+	if (ch->verb == MODELS_REMOVE && ch->err == HV_OK)
+		models_take_out(set, ch->model);
+	model_drop(set, ch->model);
+	return ch->err;
 }

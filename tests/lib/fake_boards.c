@@ -127,34 +127,43 @@ void boards_forget_model(struct boards *bs, const struct model *m)
 	(void)m;
 }
 
+void (*fake_models_run)(void);
+
+void models_begin(struct models *m, struct models_change *ch)
+{
+	(void)m;
+	if (ch->verb != MODELS_INSTALL)
+		model_hold(ch->model);
+	ch->err = HV_E_CANCEL;
+}
+
 /* The content "replace" takes the first model out of the catalogue, as a package of the same
  * name would. */
-int models_install(struct models *m, const uint8_t *bytes, size_t len, struct model **out,
-		   char *why, size_t cap)
+void models_run(const struct models *m, struct models_change *ch)
 {
-	if (m->n > 0 && len == 7 && memcmp(bytes, "replace", len) == 0) {
-		*out = &m->model[0];
+	bool replace =
+		ch->verb == MODELS_INSTALL && ch->len == 7 && memcmp(ch->bytes, "replace", 7) == 0;
+
+	if (fake_models_run != NULL)
+		fake_models_run();
+	ch->err = ch->verb == MODELS_VERIFY || (replace && m->n > 0) ? HV_OK : HV_E_FORMAT;
+	snprintf(ch->why, sizeof(ch->why), "no package: %zu bytes", ch->len);
+	if (ch->verb == MODELS_REMOVE) {
+		ch->err = HV_E_DENIED;
+		snprintf(ch->why, sizeof(ch->why), "%s stays", ch->model->pkg->name);
+	}
+}
+
+int models_finish(struct models *m, struct models_change *ch)
+{
+	if (ch->verb != MODELS_INSTALL)
+		model_drop(m, ch->model);
+	if (ch->verb == MODELS_INSTALL && ch->err == HV_OK) {
+		ch->model = &m->model[0];
 		m->model[0].removed = true;
 		m->leaves(m->leaves_ctx, &m->model[0]);
-		return HV_OK;
 	}
-	snprintf(why, cap, "no package: %zu bytes", len);
-	return HV_E_FORMAT;
-}
-
-int models_remove(struct models *m, const char *name, char *why, size_t cap)
-{
-	(void)m;
-	snprintf(why, cap, "%s stays", name);
-	return HV_E_DENIED;
-}
-
-int models_verify(const struct models *m, const char *name, char *why, size_t cap)
-{
-	(void)m;
-	(void)name;
-	snprintf(why, cap, "fine");
-	return HV_OK;
+	return ch->err;
 }
 
 bool model_in_domain(const struct model *m, const void *records, size_t n, char *why, size_t cap)

@@ -25,6 +25,7 @@ extern size_t fake_boards_n;
 /* Models for models_new(): name, task, certified. */
 void fake_model_add(const char *name, const char *task, double certified);
 void fake_models_clear(void);
+extern void (*fake_models_run)(void); /* on the thread of every change; NULL: nothing */
 /* Records whose first byte is this are outside every domain; -1: none are. */
 extern int fake_outside_byte;
 

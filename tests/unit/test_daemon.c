@@ -4,16 +4,21 @@
 #include "util/own.h"
 #include <check.h>
 #include <math.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/socket.h>
 
 /* The daemon behind its socket: each test is a client's story. */
 static struct world w;
+static sem_t entered, gate; /* of a change of the models, on its thread */
 
 static void setup(void)
 {
 	world_limits = (struct limits)LIMITS_DEFAULT;
 	fake_models_clear();
+	fake_models_run = NULL;
+	sem_init(&entered, 0, 0);
+	sem_init(&gate, 0, 0);
 	fake_boards_n = 0;
 	fake_outside_byte = -1;
 }
@@ -1398,6 +1403,103 @@ START_TEST(views_answer_with_their_kind)
 }
 END_TEST
 
+static void wait_at_gate(void)
+{
+	sem_post(&entered);
+	while (sem_wait(&gate) != 0)
+		;
+}
+
+static void ask_models(struct peer *p, uint32_t tag, char *verb, char *name)
+{
+	Hv__ModelsRequest m = HV__MODELS_REQUEST__INIT;
+
+	m.verb = verb;
+	m.name = name;
+	ck_assert(peer_send(&w, p, IPC_MODELS, tag, &m.base, NULL, 0));
+}
+
+/* A world in which a proof of fft64-a has been asked for, and stands at the gate. */
+static struct peer at_the_gate(uint64_t seed)
+{
+	struct peer p;
+
+	fake_model_add("fft64-a", "fft64", 50);
+	fake_models_run = wait_at_gate;
+	world_start(&w, seed);
+	p = peer_connect(&w);
+	ask_models(&p, 7, "verify", "fft64-a");
+	while (sem_trywait(&entered) != 0)
+		world_step(&w);
+	return p;
+}
+
+static void expect_models(struct peer *p, uint32_t tag, const char *verdict)
+{
+	struct reply r;
+	Hv__ModelList *list;
+
+	ck_assert(peer_read(&w, p, &r));
+	ck_assert_int_eq(r.f.kind, IPC_MODELS_REPLY);
+	ck_assert_uint_eq(r.f.tag, tag);
+	list = hv__model_list__unpack(NULL, r.f.msg_len, r.msg);
+	ck_assert_uint_eq(list->n_models, 1);
+	ck_assert_str_eq(list->models[0]->verdict, verdict);
+	hv__model_list__free_unpacked(list, NULL);
+	free(r.msg);
+}
+
+START_TEST(a_model_that_is_being_verified_holds_up_nobody_but_changes_behind_it)
+{
+	struct peer p = at_the_gate(43);
+
+	ask_models(&p, 8, "remove", "nosuch");
+	ask_models(&p, 9, "list", "");
+	expect_models(&p, 9, "");
+	still_serves();
+	sem_post(&gate);
+	expect_models(&p, 7, "ok");
+	expect_error(&p, HV_E_NOENT, "no model 'nosuch'");
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
+START_TEST(changes_of_models_that_wait_are_limited)
+{
+	enum { MOST = 32 };
+	struct peer p = at_the_gate(44);
+
+	for (uint32_t i = 1; i < MOST; i++)
+		ask_models(&p, i, "verify", "fft64-a");
+	ask_models(&p, 99, "verify", "fft64-a");
+	expect_error(&p, HV_E_BUSY, "32 changes of models wait already");
+	for (int i = 0; i < MOST; i++)
+		sem_post(&gate);
+	expect_models(&p, 7, "ok");
+	for (uint32_t i = 1; i < MOST; i++)
+		expect_models(&p, i, "ok");
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
+START_TEST(who_leaves_and_a_daemon_that_ends_leave_no_change_of_models_behind)
+{
+	struct peer p = at_the_gate(45);
+
+	for (uint32_t i = 0; i < 3; i++)
+		ask_models(&p, i, "verify", "fft64-a");
+	still_serves();
+	peer_close(&p);
+	if (_i == 0)
+		still_serves(); /* it knows that the client went */
+	for (int i = 0; i < 4; i++)
+		sem_post(&gate);
+	world_stop(&w);
+}
+END_TEST
+
 START_TEST(the_list_of_jobs_fits_a_message_however_many_there_are)
 {
 	struct peer p;
@@ -1478,6 +1580,10 @@ static Suite *daemon_suite(void)
 	tcase_add_test(tc, explain_lists_every_candidate_with_its_reason);
 	tcase_add_test(tc, a_dry_run_decides_and_accepts_nothing);
 	tcase_add_test(tc, views_answer_with_their_kind);
+	tcase_add_test(tc, a_model_that_is_being_verified_holds_up_nobody_but_changes_behind_it);
+	tcase_add_test(tc, changes_of_models_that_wait_are_limited);
+	tcase_add_loop_test(tc, who_leaves_and_a_daemon_that_ends_leave_no_change_of_models_behind,
+			    0, 2);
 	tcase_add_test(tc, the_list_of_jobs_fits_a_message_however_many_there_are);
 	suite_add_tcase(s, tc);
 	return s;

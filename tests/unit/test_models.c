@@ -50,6 +50,35 @@ static void teardown(void)
 	temp_dir_remove(dir);
 }
 
+/* All three steps at once. */
+static int change(struct models_change *ch)
+{
+	int err;
+
+	models_begin(set, ch);
+	models_run(set, ch);
+	err = models_finish(set, ch);
+	snprintf(why, sizeof(why), "%.250s", ch->why);
+	return err;
+}
+
+static int install(const uint8_t *bytes, size_t len, struct model **m)
+{
+	struct models_change ch = { .verb = MODELS_INSTALL, .bytes = bytes, .len = len };
+	int err = change(&ch);
+
+	*m = ch.model;
+	return err;
+}
+
+static int by_name(enum models_verb verb, const char *name)
+{
+	struct models_change ch = { .verb = verb, .model = models_find(set, name) };
+
+	ck_assert_ptr_nonnull(ch.model);
+	return change(&ch);
+}
+
 static void load(void)
 {
 	char dirs[200];
@@ -108,15 +137,15 @@ START_TEST(installed_packages_survive_a_restart_and_removed_ones_do_not)
 	struct model *m = NULL, *again = NULL;
 
 	load();
-	ck_assert_msg(models_install(set, bytes, n, &m, why, sizeof(why)) == HV_OK, "%s", why);
+	ck_assert_msg(install(bytes, n, &m) == HV_OK, "%s", why);
 	ck_assert_ptr_eq(models_find(set, "dct32-l1"), m);
-	ck_assert_int_eq(models_install(set, bytes, n, &again, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(install(bytes, n, &again), HV_OK);
 	ck_assert_ptr_eq(again, m);
-	ck_assert_int_eq(models_verify(set, "dct32-l1", why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(by_name(MODELS_VERIFY, "dct32-l1"), HV_OK);
 	models_free(set);
 	load();
 	ck_assert_uint_eq(models_count(set), 1);
-	ck_assert_int_eq(models_remove(set, "dct32-l1", why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(by_name(MODELS_REMOVE, "dct32-l1"), HV_OK);
 	ck_assert_uint_eq(models_count(set), 0);
 	models_free(set);
 	load();
@@ -131,9 +160,9 @@ START_TEST(a_removed_model_lives_as_long_as_it_is_held)
 	struct model *m = NULL;
 
 	load();
-	ck_assert_int_eq(models_install(set, bytes, n, &m, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(install(bytes, n, &m), HV_OK);
 	model_hold(m);
-	ck_assert_int_eq(models_remove(set, "dct32-l1", why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(by_name(MODELS_REMOVE, "dct32-l1"), HV_OK);
 	ck_assert(m->removed);
 	ck_assert_str_eq(m->pkg->name, "dct32-l1");
 	model_drop(set, m);
@@ -171,17 +200,16 @@ START_TEST(who_uses_a_model_is_told_when_it_is_removed_or_replaced)
 	package_free(p);
 	load();
 	models_on_leave(set, on_leave, &left);
-	ck_assert_int_eq(models_install(set, bytes, n, &first, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(install(bytes, n, &first), HV_OK);
 	ck_assert_uint_eq(left.n, 0);
 	model_hold(first);
-	ck_assert_msg(models_install(set, other, n_other, &second, why, sizeof(why)) == HV_OK, "%s",
-		      why);
+	ck_assert_msg(install(other, n_other, &second) == HV_OK, "%s", why);
 	ck_assert_uint_eq(left.n, 1);
 	ck_assert_ptr_eq(left.last, first);
 	ck_assert_uint_eq(models_count(set), 1);
 	ck_assert_ptr_eq(models_find(set, "dct32-l1"), second);
 	model_hold(second);
-	ck_assert_int_eq(models_remove(set, "dct32-l1", why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(by_name(MODELS_REMOVE, "dct32-l1"), HV_OK);
 	ck_assert_uint_eq(left.n, 2);
 	ck_assert_ptr_eq(left.last, second);
 }
@@ -194,16 +222,13 @@ START_TEST(what_cannot_be_installed_is_refused_with_a_reason)
 	struct model *m = NULL;
 
 	load();
-	ck_assert_int_eq(models_install(set, bytes, n - 1, &m, why, sizeof(why)), HV_E_FORMAT);
+	ck_assert_int_eq(install(bytes, n - 1, &m), HV_E_FORMAT);
 	ck_assert_uint_gt(strlen(why), 10);
-	ck_assert_int_eq(models_install(set, (const uint8_t *)"HVM1", 4, &m, why, sizeof(why)),
-			 HV_E_FORMAT);
-	ck_assert_int_eq(models_remove(set, "nothing", why, sizeof(why)), HV_E_NOENT);
-	ck_assert_ptr_nonnull(strstr(why, "nothing"));
-	ck_assert_int_eq(models_verify(set, "nothing", why, sizeof(why)), HV_E_NOENT);
+	ck_assert_int_eq(install((const uint8_t *)"HVM1", 4, &m), HV_E_FORMAT);
+	ck_assert_ptr_null(models_find(set, "nothing"));
 	models_free(set);
 	ck_assert_int_eq(models_new(NULL, NULL, &set), HV_OK);
-	ck_assert_int_eq(models_install(set, bytes, n, &m, why, sizeof(why)), HV_E_DENIED);
+	ck_assert_int_eq(install(bytes, n, &m), HV_E_DENIED);
 	ck_assert_ptr_nonnull(strstr(why, "state directory"));
 }
 END_TEST
@@ -237,7 +262,7 @@ START_TEST(a_network_alone_serves_no_jobs_and_is_refused)
 	put("net.hvm", bytes, n);
 	load();
 	ck_assert_uint_eq(models_count(set), 0);
-	ck_assert_int_eq(models_install(set, bytes, n, &m, why, sizeof(why)), HV_E_FORMAT);
+	ck_assert_int_eq(install(bytes, n, &m), HV_E_FORMAT);
 	ck_assert_msg(strstr(why, "a network alone and serves no task") != NULL, "%s", why);
 	ck_assert_uint_eq(models_count(set), 0);
 }
@@ -255,7 +280,7 @@ START_TEST(a_package_that_fails_its_own_vectors_is_not_installed)
 	ck_assert_int_eq(package_encode(p, &bytes, &n), HV_OK);
 	package_free(p);
 	load();
-	ck_assert_int_eq(models_install(set, bytes, n, &m, why, sizeof(why)), HV_E_WRONG);
+	ck_assert_int_eq(install(bytes, n, &m), HV_E_WRONG);
 	ck_assert_uint_eq(models_count(set), 0);
 	free(bytes);
 }
@@ -270,7 +295,7 @@ START_TEST(records_outside_the_domain_are_found_and_named)
 	struct package_cert *c;
 
 	load();
-	ck_assert_int_eq(models_install(set, bytes, n, &m, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(install(bytes, n, &m), HV_OK);
 	c = &m->pkg->cert;
 	for (int i = 0; i < 3; i++)
 		for (int k = 0; k < 32; k++)
@@ -316,7 +341,7 @@ START_TEST(audit_lets_every_answer_of_the_network_pass_and_none_beyond_the_bound
 	int32_t v, push;
 
 	load();
-	ck_assert_int_eq(models_install(set, bytes, n, &m, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(install(bytes, n, &m), HV_OK);
 	audit_init(&a, 1);
 	for (uint64_t k = 0; k < 40; k++) {
 		t->sample(3, k, in);
