@@ -23,6 +23,7 @@ api = agent_init agent_step agent_next_us agent_primary_begin agent_primary_end 
 	agent_stats_get agent_note
 mps2 = $(call sources,firmware-agent/hal/mps2)
 max78000 = $(call sources,firmware-agent/hal/max78000)
+template = $(call sources,firmware-agent/hal/template)
 app = $(call sources,firmware-agent/app) accel/loadimg/loadimg
 emulator = $(call sources,accel/emu) accel/cost/cycles
 
@@ -32,10 +33,12 @@ objects = $(patsubst %,$(OUT)/%.o,$(1))
 tool = $(patsubst %gcc,%$(1),$(ARM_CC))
 mps2_objects = $(call objects,$(core) $(mps2) $(emulator))
 max78000_objects = $(call objects,$(core) $(app) $(max78000))
-all_objects = $(sort $(mps2_objects) $(max78000_objects))
+# the template links with nothing; that it compiles is all it has to show
+all_objects = $(sort $(mps2_objects) $(max78000_objects) $(call objects,$(template)))
 link = $(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings
 
-all: $(OUT)/agent-mps2.elf $(OUT)/agent-max78000.bin $(OUT)/size.txt
+all: $(OUT)/agent-mps2.elf $(OUT)/agent-max78000.bin $(OUT)/size.txt \
+	$(call objects,$(template))
 
 # The emulator prints uint32_t as unsigned, which is the same size here but another type.
 $(call objects,$(emulator)): WARN = -Wall -Wno-format -Werror=implicit

@@ -14,7 +14,8 @@ libhvagent_la_LIBADD = libhvlink.la libhvsteps.la
 # Images for boards, by another compiler and never part of `all`: sizes are printed, and too
 # large an agent is an error.
 EXTRA_DIST += firmware-agent/firmware.mk firmware-agent/size-report firmware-agent/libc \
-	firmware-agent/hal/mps2 firmware-agent/hal/max78000 firmware-agent/app models/primary
+	firmware-agent/hal/mps2 firmware-agent/hal/max78000 firmware-agent/hal/template firmware-agent/app \
+	models/primary
 firmware: harvest-model$(EXEEXT)
 	@if test -z '$(ARM_CC)'; then \
 		echo 'firmware: no arm-none-eabi-gcc: install gcc-arm-none-eabi and run configure again' >&2; \

@@ -1,7 +1,7 @@
 # tests of accel
 
 # net, ref, image, emu, cost, kat, slotimg
-accel_net_tests = tests/prop/test_accel tests/prop/test_residents tests/prop/test_emu_hostile tests/prop/test_slotimg tests/unit/test_accel_num \
+accel_net_tests = tests/unit/test_loadimg tests/prop/test_accel tests/prop/test_residents tests/prop/test_emu_hostile tests/prop/test_slotimg tests/unit/test_accel_num \
 	tests/unit/test_accel_kat tests/unit/test_accel_emu tests/unit/test_accel_net \
 	tests/unit/test_calibration
 if HAVE_CHECK
@@ -12,6 +12,10 @@ tests_prop_test_accel_SOURCES = tests/prop/test_accel.c tests/lib/accel_nets.c \
 	tests/lib/accel_nets.h tests/lib/fast_twins.c tests/lib/fast_twins.h
 tests_prop_test_accel_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_accel_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+tests_unit_test_loadimg_SOURCES = tests/unit/test_loadimg.c tests/lib/accel_nets.c \
+	tests/lib/accel_nets.h
+tests_unit_test_loadimg_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
+tests_unit_test_loadimg_LDADD = libhvimport.la libhvpackage.la libhvaccel.la libhvutil.la $(CHECK_LIBS)
 tests_unit_test_calibration_SOURCES = tests/unit/test_calibration.c
 tests_unit_test_calibration_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_calibration_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
