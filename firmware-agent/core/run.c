@@ -319,7 +319,13 @@ void ag_run_abort(struct agent *a)
 		restore_ctrl(a);
 	run->dirty_regs = 0;
 	run->phase = AG_IDLE;
+	a->guard_wake_us = 0;
 	a->n.harvest_busy_us += ag_now(a) - run->start_us;
+	if (j->done == j->records) { /* every record was unloaded: nothing is left to abort */
+		j->cycles += s->img.fixed_cycles + s->img.record_cycles * run->records;
+		ag_job_end(a, j, HV_OK);
+		return;
+	}
 	a->n.aborted++;
 	if (j->aborted < UINT16_MAX)
 		j->aborted++;

@@ -190,6 +190,26 @@ START_TEST(a_job_that_fits_no_window_is_refused_after_a_bounded_number_of_aborts
 }
 END_TEST
 
+START_TEST(a_primary_right_after_the_last_record_finds_a_job_that_is_done)
+{
+	ck_assert_int_eq(load(0), HV_OK);
+	ck_assert(peer_job(&p, 5, 0, peer_package("fft64", 4), 2, &rng));
+	for (int i = 0; i < 100000; i++) {
+		peer_run(&p, 100);
+		if (b->agent.run.phase == AG_UNLOAD && b->agent.run.record == b->agent.run.records)
+			break;
+	}
+	ck_assert_int_eq(b->agent.run.phase, AG_UNLOAD);
+	agent_primary_begin(&b->agent, vboard_now_ns(b) / 1000);
+	agent_primary_end(&b->agent);
+	b->more = true;
+	ck_assert(peer_until(&p, &p.results, UINT64_C(100000000)));
+	ck_assert_uint_eq(p.good, 1);
+	ck_assert_uint_eq(p.result.records, 2);
+	ck_assert_uint_eq(p.result.aborted, 0);
+}
+END_TEST
+
 START_TEST(nothing_is_begun_while_the_primary_is_due_and_work_goes_on_when_it_does_not_come)
 {
 	uint64_t from_us, until_us, ops;
@@ -571,6 +591,7 @@ int main(void)
 	tcase_add_test(tc, the_primary_may_interrupt_a_load_at_every_step);
 	tcase_add_test(tc, loading_waits_while_the_primary_has_the_accelerator);
 	tcase_add_test(tc, a_job_that_fits_no_window_is_refused_after_a_bounded_number_of_aborts);
+	tcase_add_test(tc, a_primary_right_after_the_last_record_finds_a_job_that_is_done);
 	tcase_add_test(
 		tc,
 		nothing_is_begun_while_the_primary_is_due_and_work_goes_on_when_it_does_not_come);
