@@ -93,6 +93,7 @@ void ag_job_end(struct agent *a, struct ag_job *j, int code)
 	if (j->start_us == 0)
 		j->start_us = j->end_us;
 	if (code == HV_OK) {
+		j->out_bytes = (uint32_t)j->records * a->slot[j->slot].img.out_record_bytes;
 		a->n.jobs_done++;
 		a->n.records += j->records;
 	} else {
@@ -169,7 +170,7 @@ bool ag_job_report(struct agent *a)
 					 .aborted = j->aborted };
 	if (j->code == HV_OK) {
 		m.result.records = j->records;
-		n = (size_t)j->records * a->slot[j->slot].img.out_record_bytes;
+		n = j->out_bytes;
 	}
 	if (j->from_ring)
 		ag_buffers_result(j, &m);

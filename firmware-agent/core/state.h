@@ -82,6 +82,7 @@ struct ag_job {
 	uint32_t cycles;
 	uint16_t aborted, fruitless;
 	int code;
+	uint32_t out_bytes; /* of a job that is done: its slot may be another's by now */
 	uint8_t *memory;
 	/* input from a ring */
 	bool from_ring;
