@@ -23,5 +23,20 @@ bench_accel_LDADD = libhvaccel.la libhvutil.la $(DNNL_LIBS)
 bench_nas_SOURCES = bench/nas.c bench/stats.c bench/stats.h
 bench_nas_LDADD = libhvsuper.la libhvutil.la -lm
 
-bench-programs: $(EXTRA_PROGRAMS)
+# Also run by make check, in short. The linker puts sabotage between the agent's own objects,
+# which stay the product's.
+check_PROGRAMS += bench/non-interference
+bench_non_interference_SOURCES = bench/non-interference.c \
+	bench/proof/trial.c bench/proof/trial.h bench/proof/load.c bench/proof/load.h \
+	bench/proof/evidence.c bench/proof/evidence.h bench/proof/report.c bench/proof/report.h \
+	bench/proof/kws20.c bench/proof/kws20.h bench/proof/camera.c bench/proof/camera.h \
+	bench/proof/sabotage.c bench/proof/sabotage.h tests/lib/board_peer.c tests/lib/board_peer.h
+bench_non_interference_CPPFLAGS = $(AM_CPPFLAGS) -DSRCDIR='"$(abs_top_srcdir)"'
+bench_non_interference_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=guard_records \
+	-Wl,--wrap=ag_run_abort -Wl,--wrap=ag_quiet_plan
+bench_non_interference_LDADD = libhvvboard.la libhvpackage.la libhvaccel.la libhvtasks.la \
+	libhvutil.la
+EXTRA_DIST += bench/data/camera.csv
+
+bench-programs: $(EXTRA_PROGRAMS) bench/non-interference
 .PHONY: bench-programs

@@ -33,3 +33,6 @@ tests_fuzz_fuzz_agent_uart_LDADD = libhvfuzz.la $(agent_ldadd)
 
 dist_check_SCRIPTS += tests/e2e/20-virtual-board.sh
 TESTS += tests/e2e/20-virtual-board.sh
+
+dist_check_SCRIPTS += tests/prop/non_interference.sh
+TESTS += tests/prop/non_interference.sh

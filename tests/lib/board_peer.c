@@ -27,13 +27,16 @@ static void on_result(struct peer *p, const struct link_result *r)
 	p->result = *r;
 	p->last_code = (int16_t)r->code;
 	p->aborted += r->aborted;
+	p->failed += r->code != 0;
+	p->strays += r->job < PEER_FOREIGN;
 	for (int i = 0; i < PEER_JOBS; i++) {
 		struct peer_job *j = &p->job[i];
 
 		if (!j->open || j->id != r->job)
 			continue;
+		p->strays -= r->job < PEER_FOREIGN;
 		if (r->code == 0 && j->check) {
-			bool same = r->records == j->records &&
+			bool same = r->records == j->records && r->tail.len == j->want_len &&
 				    memcmp(r->tail.bytes, j->want, r->tail.len) == 0;
 
 			p->good += same;
@@ -44,12 +47,22 @@ static void on_result(struct peer *p, const struct link_result *r)
 	}
 }
 
+static void on_state(struct peer *p, const struct link_model_state *s)
+{
+	p->state = *s;
+	p->states++;
+	if (s->slot >= PEER_SLOTS)
+		return;
+	p->slot[s->slot] = *s;
+	p->slot_states[s->slot]++;
+}
+
 static void on_message(struct peer *p, const union link_msg *m)
 {
 	switch (m->any.id_) {
 	case LINK_HELLO: p->hello = m->hello, p->hellos++; break;
 	case LINK_CLOCK: p->clock = m->clock, p->clocks++; break;
-	case LINK_MODEL_STATE: p->state = m->model_state, p->states++; break;
+	case LINK_MODEL_STATE: on_state(p, &m->model_state); break;
 	case LINK_RESULT: on_result(p, &m->result); break;
 	case LINK_PRIMARY: p->reports++, p->events += m->primary.n; break;
 	case LINK_STATUS: p->status = m->status, p->statuses++; break;
@@ -220,7 +233,8 @@ bool peer_job(struct peer *p, uint32_t id, uint8_t slot, const struct package *p
 	if (package_run(pkg, in, want, records) != HV_OK ||
 	    !peer_send(p, &m, in, (size_t)records * in_bytes))
 		abort();
-	p->job[free_at] = (struct peer_job){ true, true, id, records, want };
+	p->job[free_at] =
+		(struct peer_job){ true, true, id, records, want, (size_t)records * out_bytes };
 	return true;
 }
 

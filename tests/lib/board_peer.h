@@ -7,13 +7,15 @@
 
 /* The daemon's end of a virtual board's line in modelled time: sends any message, keeps the
  * last of each kind that came, and checks every result against package_run(). */
-enum { PEER_JOBS = VBOARD_JOB_SLOTS, PEER_BUF = 32768 };
+#define PEER_FOREIGN (1u << 31) /* job numbers from here on are somebody else's */
+enum { PEER_JOBS = VBOARD_JOB_SLOTS, PEER_SLOTS = VBOARD_MODEL_SLOTS, PEER_BUF = 32768 };
 
 struct peer_job {
 	bool open, check;
 	uint32_t id;
 	uint16_t records;
 	uint8_t *want; /* owned: outputs of the reference */
+	size_t want_len;
 };
 
 struct peer {
@@ -25,6 +27,9 @@ struct peer {
 	unsigned hellos, states, results, good, wrong, aborted;
 	struct link_hello hello;
 	struct link_model_state state; /* the last one */
+	struct link_model_state slot[PEER_SLOTS]; /* the last one of each slot */
+	unsigned slot_states[PEER_SLOTS];
+	unsigned failed, strays; /* results with a code; of jobs that were not open */
 	struct link_result result; /* the last one, without its tail */
 	struct link_status status;
 	struct link_clock clock;
