@@ -1,7 +1,9 @@
 # tests of daemon
 if HAVE_CHECK
 daemon_tests = tests/unit/test_sched tests/unit/test_queue tests/unit/test_job \
-	tests/unit/test_daemon tests/unit/test_listen tests/unit/test_log \
+	tests/unit/test_daemon_requests tests/unit/test_daemon_clients \
+	tests/unit/test_daemon_jobs tests/unit/test_daemon_views \
+	tests/unit/test_listen tests/unit/test_log \
 	tests/prop/test_sched tests/prop/test_job tests/prop/test_daemon
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
@@ -34,9 +36,19 @@ tests_unit_test_log_LDADD = libhvlog.la $(CHECK_LIBS)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
 tests_unit_test_listen_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_listen_LDADD = libhvipc.la $(CHECK_LIBS)
-tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c $(daemon_world)
-tests_unit_test_daemon_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_daemon_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
+daemon_story = tests/lib/daemon_story.c tests/lib/daemon_story.h $(daemon_world)
+tests_unit_test_daemon_requests_SOURCES = tests/unit/test_daemon_requests.c $(daemon_story)
+tests_unit_test_daemon_requests_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_daemon_requests_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
+tests_unit_test_daemon_clients_SOURCES = tests/unit/test_daemon_clients.c $(daemon_story)
+tests_unit_test_daemon_clients_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_daemon_clients_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
+tests_unit_test_daemon_jobs_SOURCES = tests/unit/test_daemon_jobs.c $(daemon_story)
+tests_unit_test_daemon_jobs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_daemon_jobs_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
+tests_unit_test_daemon_views_SOURCES = tests/unit/test_daemon_views.c $(daemon_story)
+tests_unit_test_daemon_views_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_daemon_views_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
 tests_prop_test_daemon_SOURCES = tests/prop/test_daemon.c $(daemon_world)
 tests_prop_test_daemon_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_daemon_LDADD = $(daemon_libs) $(CHECK_LIBS) -lm
