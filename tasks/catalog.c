@@ -10,17 +10,41 @@
 #endif
 
 /* clang-format off */
+/* Where the samplers stay. */
+static const struct harvest_range
+	domain_q15[] = { { INT16_MIN, INT16_MAX } },
+	domain_mel[] = { { -5460, 5460 } },
+	domain_block[] = { { -4096, 4064 } },
+	domain_pixel[] = { { 0, 255 } },
+	domain_unit[] = { { 0, INT16_MAX } },
+	domain_joints[] = { { 0, 16384 } },
+	domain_hand[] = { { -16384, INT16_MAX }, { 0, INT16_MAX } },
+	domain_field[] = { { 0, 24576 } },
+	domain_speed[] = { { -25600, 25600 }, { -24576, 24576 }, { -19200, 19200 } },
+	domain_option[] = {
+		{ 40, 120 }, { 30, 170 }, { (double)0.01f, (double)0.1f },
+		{ (double)0.1f, (double)0.6f }, { (double)0.05f, 1 }, { 0, 1 },
+	};
+/* max - min of the exact answers to the 16384 first records of the test stream */
+#define KMEANS_RANGE 24106.460775
+#define MEDIAN_RANGE 42035
+
 #define SHAPE_N(a, b, c, n, ...) n
 #define SHAPE(...) SHAPE_N(__VA_ARGS__, 3, 2, 1, 0), { __VA_ARGS__ }
-#define X(id, ver, kind, r, c, in_type, in_shape, out_type, out_shape, text) \
-	{                                                                    \
+#define X(id, ver, judged, in_type, in_shape, out_type, out_shape, text, ...) \
+	{                                                                     \
 		.size = sizeof(struct harvest_task), .abi = HARVEST_TASK_ABI, \
-		.name = #id, .about = (text), .version = (ver),              \
-		.in = { in_type, in_shape }, .out = { out_type, out_shape }, \
-		.metric = HARVEST_SNR_DB,                                    \
-		.reference = id##_reference, .sample = id##_sample,          \
-		.linear = (kind), .rows = (r), .cols = (c), .matrix = id##_matrix, \
+		.name = #id, .about = (text), .version = (ver),               \
+		.in = { in_type, in_shape }, .out = { out_type, out_shape },  \
+		.metric = (judged),                                           \
+		.reference = id##_reference, .sample = id##_sample,           \
+		__VA_ARGS__                                                   \
 	},
+#define LINEAR(id, kind, r, c) \
+	.linear = (kind), .rows = (r), .cols = (c), .matrix = id##_matrix
+#define DOMAIN(d) .domain = (d), .domain_count = HV_ARRAY_SIZE(d)
+#define MARKS(least, aim) .pass = (least), .goal = (aim)
+#define CYCLES(n, how) .cpu_cycles = (n), .cpu_method = (how)
 static const struct harvest_task tasks[] = {
 #include "tasks/tasks.def"
 };

@@ -4,14 +4,14 @@
 
 /* The built-in tasks, in the order of tasks.def. All shared, immutable, valid for ever. */
 size_t task_count(void);
-const struct harvest_task *task_at(size_t i);               /* i < task_count() */
-const struct harvest_task *task_find(const char *name);     /* NULL when unknown */
+const struct harvest_task *task_at(size_t i); /* i < task_count() */
+const struct harvest_task *task_find(const char *name); /* NULL when unknown */
 
-size_t dtype_bytes(enum harvest_dtype t);                   /* 0 for an unknown type */
-const char *dtype_text(enum harvest_dtype t);               /* "int16"; numpy's names */
-enum harvest_dtype dtype_find(const char *text);            /* 0 when unknown */
+size_t dtype_bytes(enum harvest_dtype t); /* 0 for an unknown type */
+const char *dtype_text(enum harvest_dtype t); /* "int16"; numpy's names */
+enum harvest_dtype dtype_find(const char *text); /* 0 when unknown */
 size_t tensor_elements(const struct harvest_tensor *t);
-size_t tensor_bytes(const struct harvest_tensor *t);        /* of one record */
+size_t tensor_bytes(const struct harvest_tensor *t); /* of one record */
 /* "int16[256,2]" into to; returns to. */
 char *tensor_text(const struct harvest_tensor *t, char *to, size_t cap);
 

@@ -22,3 +22,24 @@ void dct32_reference(const void *in, double *out)
 		out[k] = y < INT16_MIN ? INT16_MIN : y > INT16_MAX ? INT16_MAX : y;
 	}
 }
+
+/* Y[u][v] = c[u] c[v] sum_m sum_n x[m][n] cos(pi (m + 1/2) u / 8) cos(pi (n + 1/2) v / 8)
+ *
+ *   x  int16 (8, 8)   pixel minus 128, in 1/32 grey level: -4096..4064 in the domain
+ *   Y  double (8, 8)  same unit, saturated to int16: the domain just fits
+ *
+ * Coefficients are multiples of 2^-30, sums are exact. */
+void dct8x8_reference(const void *in, double *out)
+{
+	const double *c = dct8x8_coefficients();
+	int16_t x[DCT8_N];
+
+	memcpy(x, in, sizeof(x));
+	for (size_t k = 0; k < DCT8_N; k++) {
+		double y = 0;
+
+		for (size_t n = 0; n < DCT8_N; n++)
+			y += c[k * DCT8_N + n] * x[n];
+		out[k] = y < INT16_MIN ? INT16_MIN : y > INT16_MAX ? INT16_MAX : y;
+	}
+}

@@ -15,6 +15,14 @@ struct hv_kernel *fft256_fast(void);
 struct hv_kernel *fir32_fast(void);
 struct hv_kernel *dct32_fast(void);
 struct hv_kernel *matvec64_fast(void);
+struct hv_kernel *matvec64_rank8_fast(void);
+struct hv_kernel *dct8x8_fast(void);
+struct hv_kernel *iir_c20_fast(void);
+struct hv_kernel *iir_c05_fast(void);
+struct hv_kernel *iir_c02_fast(void);
+struct hv_kernel *median9_fast(void);
+struct hv_kernel *sobel_fast(void);
+struct hv_kernel *specmag256_fast(void);
 
 /* Instruction sets that the loops are compiled for. */
 enum kernel_cpu { KERNEL_CPU_BASE, KERNEL_CPU_AVX2, KERNEL_CPU_AVX512 };

@@ -48,21 +48,30 @@ static void stage(double *x, uint32_t n, uint32_t half)
 	}
 }
 
-static void fft_reference(const void *in, double *out, uint32_t n)
+void fft_double(const double *x, double *to, uint32_t n)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int16_t x[2 * FFT_MAX];
 
 	pthread_once(&once, wave_make);
-	memcpy(x, in, sizeof(*x) * 2 * n);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t from = bits_reversed(i, n);
 
-		out[2 * i] = x[2 * from];
-		out[2 * i + 1] = x[2 * from + 1];
+		to[2 * i] = x[2 * from];
+		to[2 * i + 1] = x[2 * from + 1];
 	}
 	for (uint32_t half = 1; half < n; half *= 2)
-		stage(out, n, half);
+		stage(to, n, half);
+}
+
+static void fft_reference(const void *in, double *out, uint32_t n)
+{
+	int16_t x[2 * FFT_MAX];
+	double wide[2 * FFT_MAX];
+
+	memcpy(x, in, sizeof(*x) * 2 * n);
+	for (uint32_t i = 0; i < 2 * n; i++)
+		wide[i] = x[i];
+	fft_double(wide, out, n);
 }
 
 void fft64_reference(const void *in, double *out)

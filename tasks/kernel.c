@@ -8,12 +8,20 @@ static const struct {
 	const char *task;
 	struct hv_kernel *(*make)(void);
 } makers[] = {
-	{ "dct32",    dct32_fast },
-	{ "fft128",   fft128_fast },
-	{ "fft256",   fft256_fast },
-	{ "fft64",    fft64_fast },
-	{ "fir32",    fir32_fast },
-	{ "matvec64", matvec64_fast },
+	{ "dct32",      dct32_fast },
+	{ "dct8x8",     dct8x8_fast },
+	{ "fft128",     fft128_fast },
+	{ "fft256",     fft256_fast },
+	{ "fft64",      fft64_fast },
+	{ "fir32",      fir32_fast },
+	{ "iir_c02",    iir_c02_fast },
+	{ "iir_c05",    iir_c05_fast },
+	{ "iir_c20",    iir_c20_fast },
+	{ "matvec64",   matvec64_fast },
+	{ "matvec64_rank8", matvec64_rank8_fast },
+	{ "median9",    median9_fast },
+	{ "sobel",      sobel_fast },
+	{ "specmag256", specmag256_fast },
 };
 /* clang-format on */
 

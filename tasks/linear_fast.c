@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* fir32, dct32, matvec64: the definition's own arithmetic in an order that vectorises. All
+/* fir32, dct32, dct8x8, matvec64, iir: the definition's own arithmetic in an order that vectorises. All
  * sums are exact in double (builtin.h), so the order, the width of the vectors and fused
  * multiply-add change nothing: bit for bit task_exact(). */
 struct linear_kernel {
 	struct hv_kernel base;
-	double *m; /* dct32, matvec64: transposed matrix, [cols][rows]; fir32: shifted taps */
+	double *m; /* transposed matrix, [cols][rows]; fir32: shifted taps */
 };
 
 /* One pass makes BLOCK outputs in VECS vectors that stay in registers, `ways` times: every
@@ -43,9 +43,9 @@ HV_INLINE void sum_ways(double *restrict y, const vec_f64 (*acc)[VECS], size_t w
 	}
 }
 
-/* y[0..BLOCK) = sum over c < n of m[c][0..BLOCK) * x[c]; rows of m are n long */
+/* y[0..BLOCK) = sum over c < n of m[c][0..BLOCK) * x[c]; n is even, rows of m are `row` long */
 HV_INLINE void block_product(double *restrict y, const double *restrict m, const double *restrict x,
-			     size_t n, size_t ways)
+			     size_t n, size_t row, size_t ways)
 {
 	vec_f64 acc[WAYS_MAX][VECS], v;
 
@@ -55,7 +55,7 @@ HV_INLINE void block_product(double *restrict y, const double *restrict m, const
 		for (size_t w = 0; w < ways; w++) {
 #pragma GCC unroll 4
 			for (size_t i = 0; i < VECS; i++) {
-				memcpy(&v, m + (c + w) * n + i * LANES, sizeof(v));
+				memcpy(&v, m + (c + w) * row + i * LANES, sizeof(v));
 				acc[w][i] += v * x[c + w];
 			}
 		}
@@ -148,7 +148,7 @@ HV_INLINE void dct32_body(struct hv_kernel *base, const void *in, void *out, siz
 
 	for (size_t i = 0; i < records; i++) {
 		widen(x, from, DCT_POINTS);
-		block_product(y, k->m, x, DCT_POINTS, ways_of(cpu));
+		block_product(y, k->m, x, DCT_POINTS, DCT_POINTS, ways_of(cpu));
 		store_s16(to, y);
 		from += DCT_POINTS * sizeof(int16_t);
 		to += DCT_POINTS * sizeof(int16_t);
@@ -167,12 +167,55 @@ HV_INLINE void matvec64_body(struct hv_kernel *base, const void *in, void *out, 
 	for (size_t i = 0; i < records; i++) {
 		widen(x, from, MATVEC_N);
 		for (size_t r = 0; r < MATVEC_N; r += BLOCK) {
-			block_product(y, k->m + r, x, MATVEC_N, ways_of(cpu));
+			block_product(y, k->m + r, x, MATVEC_N, MATVEC_N, ways_of(cpu));
 			round_block(whole, y);
 			memcpy(to + r * sizeof(*whole), whole, sizeof(whole));
 		}
 		from += MATVEC_N * sizeof(int16_t);
 		to += MATVEC_N * sizeof(int32_t);
+	}
+}
+
+HV_INLINE void dct8x8_body(struct hv_kernel *base, const void *in, void *out, size_t records,
+			   enum kernel_cpu cpu)
+{
+	const struct linear_kernel *k = (const struct linear_kernel *)base;
+	const uint8_t *from = in;
+	uint8_t *to = out;
+	double x[DCT8_N], y[BLOCK];
+
+	for (size_t i = 0; i < records; i++) {
+		widen(x, from, DCT8_N);
+		for (size_t r = 0; r < DCT8_N; r += BLOCK) {
+			block_product(y, k->m + r, x, DCT8_N, DCT8_N, ways_of(cpu));
+			store_s16(to + r * sizeof(int16_t), y);
+		}
+		from += DCT8_N * sizeof(int16_t);
+		to += DCT8_N * sizeof(int16_t);
+	}
+}
+
+/* The matrix has rows of zeros up to a multiple of BLOCK. */
+enum { IIR_ROWS = 2 * BLOCK };
+
+HV_INLINE void iir_body(struct hv_kernel *base, const void *in, void *out, size_t records,
+			enum kernel_cpu cpu)
+{
+	const struct linear_kernel *k = (const struct linear_kernel *)base;
+	const uint8_t *from = in;
+	uint8_t *to = out;
+	double x[IIR_IO], y[BLOCK];
+	int16_t whole[IIR_ROWS];
+
+	for (size_t i = 0; i < records; i++) {
+		widen(x, from, IIR_IO);
+		for (size_t r = 0; r < IIR_ROWS; r += BLOCK) {
+			block_product(y, k->m + r, x, IIR_IO, IIR_ROWS, ways_of(cpu));
+			store_s16((uint8_t *)(whole + r), y);
+		}
+		memcpy(to, whole, IIR_IO * sizeof(*whole));
+		from += IIR_IO * sizeof(int16_t);
+		to += IIR_IO * sizeof(int16_t);
 	}
 }
 
@@ -197,10 +240,14 @@ HV_INLINE void fir32_body(struct hv_kernel *base, const void *in, void *out, siz
 }
 
 _Static_assert(FIR_BLOCK - LANES + FIR_SHIFTS == FIR_IN + 1, "reads its padding, no more");
-_Static_assert(DCT_POINTS - BLOCK == 0 && MATVEC_N % BLOCK == 0 && FIR_BLOCK % BLOCK == 0,
+_Static_assert(DCT_POINTS - BLOCK == 0 && MATVEC_N % BLOCK == 0 && FIR_BLOCK % BLOCK == 0 &&
+		       DCT8_N % BLOCK == 0 && (int)IIR_ROWS >= (int)IIR_IO &&
+		       (int)IIR_IO % WAYS_MAX == 0,
 	       "blocks fill the outputs");
 
 RUN_CLONES(dct32, dct32_body)
+RUN_CLONES(dct8x8, dct8x8_body)
+RUN_CLONES(iir, iir_body)
 RUN_CLONES(matvec64, matvec64_body)
 RUN_CLONES(fir32, fir32_body)
 
@@ -230,27 +277,53 @@ static struct linear_kernel *linear_new(hv_kernel_run_fn *run, size_t n)
 	return k;
 }
 
-/* from: [n][n] */
-static struct hv_kernel *transposed(hv_kernel_run_fn *run, const double *from, size_t n)
+/* from: [n][n]; rows: at least n */
+static struct hv_kernel *transposed(hv_kernel_run_fn *run, const double *from, size_t n,
+				    size_t rows)
 {
-	struct linear_kernel *k = linear_new(run, n * n);
+	struct linear_kernel *k = linear_new(run, n * rows);
 
 	if (k == NULL)
 		return NULL;
 	for (size_t r = 0; r < n; r++)
 		for (size_t c = 0; c < n; c++)
-			k->m[c * n + r] = from[r * n + c];
+			k->m[c * rows + r] = from[r * n + c];
 	return &k->base;
 }
 
 struct hv_kernel *dct32_fast(void)
 {
-	return transposed(dct32_for_cpu(), dct32_coefficients(), DCT_POINTS);
+	return transposed(dct32_for_cpu(), dct32_coefficients(), DCT_POINTS, DCT_POINTS);
 }
 
 struct hv_kernel *matvec64_fast(void)
 {
-	return transposed(matvec64_for_cpu(), matvec64_coefficients(), MATVEC_N);
+	return transposed(matvec64_for_cpu(), matvec64_coefficients(), MATVEC_N, MATVEC_N);
+}
+
+struct hv_kernel *matvec64_rank8_fast(void)
+{
+	return transposed(matvec64_for_cpu(), matvec64_rank8_coefficients(), MATVEC_N, MATVEC_N);
+}
+
+struct hv_kernel *dct8x8_fast(void)
+{
+	return transposed(dct8x8_for_cpu(), dct8x8_coefficients(), DCT8_N, DCT8_N);
+}
+
+struct hv_kernel *iir_c20_fast(void)
+{
+	return transposed(iir_for_cpu(), iir_coefficients(IIR_C20), IIR_IO, IIR_ROWS);
+}
+
+struct hv_kernel *iir_c05_fast(void)
+{
+	return transposed(iir_for_cpu(), iir_coefficients(IIR_C05), IIR_IO, IIR_ROWS);
+}
+
+struct hv_kernel *iir_c02_fast(void)
+{
+	return transposed(iir_for_cpu(), iir_coefficients(IIR_C02), IIR_IO, IIR_ROWS);
 }
 
 struct hv_kernel *fir32_fast(void)

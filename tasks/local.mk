@@ -3,13 +3,18 @@
 noinst_LTLIBRARIES += libhvtasks.la libhvkernels.la
 libhvtasks_la_SOURCES = \
 	tasks/task.h tasks/plugin.h tasks/loop.h tasks/catalog.h tasks/catalog.c tasks/tasks.def tasks/builtin.h \
-	tasks/matrix.c tasks/sample.c tasks/metric.h tasks/metric.c \
-	tasks/fft_ref.c tasks/fir_ref.c tasks/dct_ref.c tasks/matvec_ref.c
+	tasks/matrix.c tasks/metric.h tasks/metric.c \
+	tasks/draw.h tasks/sample.c tasks/sample_image.c tasks/sample_point.c tasks/scene.c \
+	tasks/fft_ref.c tasks/fir_ref.c tasks/dct_ref.c tasks/matvec_ref.c tasks/iir_ref.c \
+	tasks/specmag_ref.c tasks/sobel_ref.c tasks/jpeg_ref.c tasks/feature_ref.c \
+	tasks/arm_ref.c tasks/kmeans_ref.c tasks/blackscholes_ref.c tasks/jmeint_ref.c \
+	tasks/control_ref.c tasks/motor.h
 libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm
 
 # The conversions vectorise at any -O level: the loops are written in vectors.
 libhvkernels_la_SOURCES = \
-	tasks/kernel.h tasks/kernel.c tasks/fast.h tasks/fft_fast.c tasks/linear_fast.c
+	tasks/kernel.h tasks/kernel.c tasks/fast.h tasks/fft_fast.c tasks/linear_fast.c \
+	tasks/block_fast.c tasks/specmag_fast.c
 libhvkernels_la_CPPFLAGS = $(AM_CPPFLAGS) $(FFTW_CFLAGS)
 libhvkernels_la_LIBADD = libhvtasks.la $(FFTW_LIBS) -lm
 

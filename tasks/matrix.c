@@ -134,6 +134,7 @@ void dct32_matrix(double *m)
 /* Entries N(0,1) in row-major order from hv_rng, seed "matvec64" as ASCII. The largest of the
  * 4096 is 3.84, well below the 8 that MATVEC_FRAC_BITS leaves room for (a test looks). */
 enum { MATVEC_SEED_HI = 0x6d617476, MATVEC_SEED_LO = 0x65633634 };
+enum { RANK8_SEED_HI = 0x6d766563, RANK8_SEED_LO = 0x72616e38, RANK = 8 };
 static double calibration[MATVEC_N * MATVEC_N];
 
 static void calibration_make(void)
@@ -156,4 +157,71 @@ const double *matvec64_coefficients(void)
 void matvec64_matrix(double *m)
 {
 	memcpy(m, matvec64_coefficients(), sizeof(calibration));
+}
+
+/* (U V) / sqrt(8) + .01 N, U (64, 8), V (8, 64), N (64, 64) of N(0,1) in this order, row-major,
+ * from hv_rng, seed "mvecran8" as ASCII. */
+static double low_rank[MATVEC_N * MATVEC_N];
+
+static void low_rank_make(void)
+{
+	double u[MATVEC_N * RANK], v[RANK * MATVEC_N];
+	struct hv_rng r;
+
+	hv_rng_seed(&r, (uint64_t)RANK8_SEED_HI << 32 | RANK8_SEED_LO);
+	for (size_t i = 0; i < MATVEC_N * RANK; i++)
+		u[i] = hv_rng_normal(&r, 0, 1);
+	for (size_t i = 0; i < RANK * MATVEC_N; i++)
+		v[i] = hv_rng_normal(&r, 0, 1);
+	for (size_t i = 0; i < MATVEC_N * MATVEC_N; i++) {
+		double sum = 0;
+
+		for (size_t k = 0; k < RANK; k++)
+			sum += u[i / MATVEC_N * RANK + k] * v[k * MATVEC_N + i % MATVEC_N];
+		sum = sum / sqrt(RANK) + hv_rng_normal(&r, 0, 0.01);
+		low_rank[i] = to_fixed(sum, MATVEC_FRAC_BITS);
+	}
+}
+
+const double *matvec64_rank8_coefficients(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, low_rank_make);
+	return low_rank;
+}
+
+void matvec64_rank8_matrix(double *m)
+{
+	memcpy(m, matvec64_rank8_coefficients(), sizeof(low_rank));
+}
+
+/* Rows u * 8 + v: frequencies down and across. */
+static double dct8x8[DCT8_N * DCT8_N];
+
+static double dct8_entry(uint32_t k, uint32_t n)
+{
+	return sqrt((k == 0 ? 1.0 : 2.0) / DCT8_SIDE) * turn_cos((2 * n + 1) * k, 4 * DCT8_SIDE);
+}
+
+static void dct8x8_make(void)
+{
+	for (uint32_t r = 0; r < DCT8_N; r++)
+		for (uint32_t c = 0; c < DCT8_N; c++)
+			dct8x8[r * DCT8_N + c] =
+				to_fixed(dct8_entry(r / 8, c / 8) * dct8_entry(r % 8, c % 8),
+					 DCT8_FRAC_BITS);
+}
+
+const double *dct8x8_coefficients(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, dct8x8_make);
+	return dct8x8;
+}
+
+void dct8x8_matrix(double *m)
+{
+	memcpy(m, dct8x8_coefficients(), sizeof(dct8x8));
 }

@@ -8,9 +8,8 @@
  *   y  double (64)  q15 unit; |y| <= 64 * 8 * 2^15 = 2^24, so int32 never saturates
  *
  * Every product and partial sum is exact, see builtin.h. */
-void matvec64_reference(const void *in, double *out)
+static void product(const double *a, const void *in, double *out)
 {
-	const double *a = matvec64_coefficients();
 	int16_t x[MATVEC_N];
 
 	memcpy(x, in, sizeof(x));
@@ -21,4 +20,15 @@ void matvec64_reference(const void *in, double *out)
 			y += a[r * MATVEC_N + c] * x[c];
 		out[r] = y;
 	}
+}
+
+void matvec64_reference(const void *in, double *out)
+{
+	product(matvec64_coefficients(), in, out);
+}
+
+/* The same with matvec64_rank8_coefficients(), as bounded. */
+void matvec64_rank8_reference(const void *in, double *out)
+{
+	product(matvec64_rank8_coefficients(), in, out);
 }

@@ -1,5 +1,5 @@
 #include "tasks/builtin.h"
-#include "util/rng.h"
+#include "tasks/draw.h"
 #include <math.h>
 #include <string.h>
 
@@ -19,9 +19,8 @@ static uint64_t mixed(uint64_t z)
 	return z ^ z >> 31;
 }
 
-/* Generator of one record. Both arguments are scrambled (bijectively, by splitmix64's
- * finaliser) so that neighbours share nothing. */
-static struct hv_rng record_rng(uint64_t seed, uint64_t index)
+/* Both arguments are scrambled, bijectively, by splitmix64's finaliser. */
+struct hv_rng draw_record_rng(uint64_t seed, uint64_t index)
 {
 	struct hv_rng r;
 
@@ -29,7 +28,7 @@ static struct hv_rng record_rng(uint64_t seed, uint64_t index)
 	return r;
 }
 
-static int16_t to_q15(double v)
+int16_t draw_q15(double v)
 {
 	v = round(v * 32768);
 	return (int16_t)(v < INT16_MIN ? INT16_MIN : v > INT16_MAX ? INT16_MAX : v);
@@ -38,7 +37,7 @@ static int16_t to_q15(double v)
 static void noise(struct hv_rng *r, double rms, int16_t *x, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		x[i] = to_q15(hv_rng_normal(r, 0, rms));
+		x[i] = draw_q15(hv_rng_normal(r, 0, rms));
 }
 
 /* Three tones, amplitude U(.05, .3), frequency U(0, .5) cycles per sample, random phase, over
@@ -66,19 +65,20 @@ static void tones(struct hv_rng *r, int16_t *x, size_t n, size_t step)
 				v[1] += amp[t] * sin(angle);
 		}
 		for (size_t c = 0; c < step; c++)
-			x[i * step + c] = to_q15(v[c]);
+			x[i * step + c] = draw_q15(v[c]);
 	}
 }
 
-/* Speech-like: AR(2) with poles .95 exp(+-.3 i), driven by Gaussian noise. The first SETTLE
- * samples are thrown away; .95^160 leaves -71 dB of the start at rest. */
-static void speech(struct hv_rng *r, int16_t *x, size_t n)
+/* Driven by Gaussian noise. The first SETTLE samples are thrown away; .95^160 leaves -71 dB of
+ * the start at rest. One sample to each, so that nobody needs room for the settling. */
+static void ar2(struct hv_rng *r, double rms, void (*take)(void *to, size_t i, double y), void *to,
+		size_t n)
 {
 	enum { SETTLE = 160 };
 	const double radius2 = 0.95 * 0.95, a1 = 2 * 0.95 * cos(0.3);
 	const double gain2 =
 		(1 + radius2) / ((1 - radius2) * ((1 + radius2) * (1 + radius2) - a1 * a1));
-	const double drive = level_speech / sqrt(gain2);
+	const double drive = rms / sqrt(gain2);
 	double y1 = 0, y2 = 0;
 
 	for (size_t i = 0; i < SETTLE + n; i++) {
@@ -87,7 +87,37 @@ static void speech(struct hv_rng *r, int16_t *x, size_t n)
 		y2 = y1;
 		y1 = y;
 		if (i >= SETTLE)
-			x[i - SETTLE] = to_q15(y);
+			take(to, i - SETTLE, y);
+	}
+}
+
+static void take_q15(void *to, size_t i, double y)
+{
+	((int16_t *)to)[i] = draw_q15(y);
+}
+
+static void take_double(void *to, size_t i, double y)
+{
+	((double *)to)[i] = y;
+}
+
+static void speech(struct hv_rng *r, int16_t *x, size_t n)
+{
+	ar2(r, level_speech, take_q15, x, n);
+}
+
+void draw_ar2(struct hv_rng *r, double *x, size_t n)
+{
+	ar2(r, 1, take_double, x, n);
+}
+
+void draw_signal(struct hv_rng *r, uint64_t kind, int16_t *x, size_t n)
+{
+	switch (kind % DRAW_SIGNALS) {
+	case 0: noise(r, level_noise, x, n); break;
+	case 1: tones(r, x, n, 1); break;
+	case 2: speech(r, x, n); break;
+	default: noise(r, level_quiet, x, n); break;
 	}
 }
 
@@ -95,7 +125,7 @@ static void speech(struct hv_rng *r, int16_t *x, size_t n)
  * at -40 dBFS per component. */
 static void fft_sample(uint64_t seed, uint64_t index, void *in, size_t n)
 {
-	struct hv_rng r = record_rng(seed, index);
+	struct hv_rng r = draw_record_rng(seed, index);
 	int16_t x[2 * FFT_MAX];
 
 	switch (index % 3) {
@@ -125,15 +155,10 @@ void fft256_sample(uint64_t seed, uint64_t index, void *in)
  * noise at -40 dBFS. History and new samples are one run of the process. */
 void fir32_sample(uint64_t seed, uint64_t index, void *in)
 {
-	struct hv_rng r = record_rng(seed, index);
+	struct hv_rng r = draw_record_rng(seed, index);
 	int16_t x[FIR_IN];
 
-	switch (index % 4) {
-	case 0: noise(&r, level_noise, x, FIR_IN); break;
-	case 1: tones(&r, x, FIR_IN, 1); break;
-	case 2: speech(&r, x, FIR_IN); break;
-	default: noise(&r, level_quiet, x, FIR_IN); break;
-	}
+	draw_signal(&r, index, x, FIR_IN);
 	memcpy(in, x, sizeof(x));
 }
 
@@ -144,7 +169,7 @@ void fir32_sample(uint64_t seed, uint64_t index, void *in)
 void dct32_sample(uint64_t seed, uint64_t index, void *in)
 {
 	const double rho = 0.9, units_per_db = 182, range_db = 60;
-	struct hv_rng r = record_rng(seed, index);
+	struct hv_rng r = draw_record_rng(seed, index);
 	double z = hv_rng_normal(&r, 0, 1);
 	int16_t x[DCT_POINTS];
 
@@ -160,9 +185,101 @@ void dct32_sample(uint64_t seed, uint64_t index, void *in)
 /* N(0, .25): standard deviation a quarter of full scale; 1 of 16 000 is clipped. */
 void matvec64_sample(uint64_t seed, uint64_t index, void *in)
 {
-	struct hv_rng r = record_rng(seed, index);
+	struct hv_rng r = draw_record_rng(seed, index);
 	int16_t x[MATVEC_N];
 
 	noise(&r, 0.25, x, MATVEC_N);
 	memcpy(in, x, sizeof(x));
+}
+
+/* matvec64 with the other matrix: the same vectors. */
+void matvec64_rank8_sample(uint64_t seed, uint64_t index, void *in)
+{
+	matvec64_sample(seed, index, in);
+}
+
+/* Three equal parts, as the FFT's but real: white noise at -12 dBFS, three tones, white noise
+ * at -40 dBFS. */
+void specmag256_sample(uint64_t seed, uint64_t index, void *in)
+{
+	static const uint64_t kind[] = { 0, 1, 3 };
+	struct hv_rng r = draw_record_rng(seed, index);
+	int16_t x[SPECMAG_IN];
+
+	draw_signal(&r, kind[index % 3], x, SPECMAG_IN);
+	memcpy(in, x, sizeof(x));
+}
+
+/* A block of a running filter: the signals of fir32, and the state that IIR_SETTLE samples
+ * before the block have left, rounded to q15. From rest, which a filter is in once too, the
+ * slowest of the filters is within 1e-3 of its steady state. */
+static void iir_sample(enum iir_filter f, uint64_t seed, uint64_t index, void *in)
+{
+	enum { IIR_SETTLE = 160 };
+	struct hv_rng r = draw_record_rng(seed, index);
+	double state[IIR_STATES] = { 0 };
+	int16_t x[IIR_SETTLE + IIR_BLOCK], record[IIR_IO];
+
+	draw_signal(&r, index, x, IIR_SETTLE + IIR_BLOCK);
+	iir_settle(f, x, IIR_SETTLE, state);
+	memcpy(record, x + IIR_SETTLE, sizeof(*x) * IIR_BLOCK);
+	for (size_t i = 0; i < IIR_STATES; i++)
+		record[IIR_BLOCK + i] = draw_q15(state[i] / 32768);
+	memcpy(in, record, sizeof(record));
+}
+
+void iir_c20_sample(uint64_t seed, uint64_t index, void *in)
+{
+	iir_sample(IIR_C20, seed, index, in);
+}
+
+void iir_c05_sample(uint64_t seed, uint64_t index, void *in)
+{
+	iir_sample(IIR_C05, seed, index, in);
+}
+
+void iir_c02_sample(uint64_t seed, uint64_t index, void *in)
+{
+	iir_sample(IIR_C02, seed, index, in);
+}
+
+/* Vibration-like: two tones and AR(2) noise, a third of the power each, at -12, -24 and
+ * -36 dBFS together (the part), and on 2 % of the samples an impulse of amplitude U(.3, 1) of
+ * either sign on top. */
+static void vibration(uint64_t seed, uint64_t index, void *in)
+{
+	static const double level[] = { 0.251188643150958, 0.0630957344480193, 0.0158489319246111 };
+	const double third = level[index % 3] / sqrt(3), amp = third * M_SQRT2;
+	struct hv_rng r = draw_record_rng(seed, index);
+	double ar[FEATURE_BLOCK], freq[2], phase[2];
+	int16_t x[FEATURE_BLOCK];
+
+	for (int t = 0; t < 2; t++) {
+		freq[t] = hv_rng_uniform(&r, 0, 0.5);
+		phase[t] = hv_rng_uniform(&r, 0, 1);
+	}
+	draw_ar2(&r, ar, FEATURE_BLOCK);
+	for (size_t i = 0; i < FEATURE_BLOCK; i++) {
+		double v = third * ar[i];
+
+		for (int t = 0; t < 2; t++)
+			v += amp * sin(2 * M_PI * (freq[t] * (double)i + phase[t]));
+		if (hv_rng_uniform(&r, 0, 1) < 0.02) {
+			double size = hv_rng_uniform(&r, 0.3, 1);
+
+			v += hv_rng_below(&r, 2) ? size : -size;
+		}
+		x[i] = draw_q15(v);
+	}
+	memcpy(in, x, sizeof(x));
+}
+
+void median9_sample(uint64_t seed, uint64_t index, void *in)
+{
+	vibration(seed, index, in);
+}
+
+void rms64_sample(uint64_t seed, uint64_t index, void *in)
+{
+	vibration(seed, index, in);
 }

@@ -75,9 +75,63 @@ START_TEST(metrics_equal_the_hand_computed_values)
 }
 END_TEST
 
+START_TEST(range_and_image_errors_equal_the_hand_computed_values)
+{
+	static const double ref[] = { 10, 20, 30, 50 }, got[] = { 12, 20, 30, 46 };
+	const double rms = sqrt(20.0 / 4);
+	struct hv_metric range = hv_metric_begin(HARVEST_NRMSE_RANGE);
+	struct hv_metric image = hv_metric_begin(HARVEST_IMAGE_DIFF);
+
+	hv_metric_add(&range, ref, got, 2);
+	hv_metric_add(&range, ref + 2, got + 2, 2);
+	hv_metric_add(&image, ref, got, 4);
+	ck_assert(near(hv_metric_value(&range), rms / 40)); /* 50 - 10 */
+	range.range = 400; /* the task's */
+	ck_assert(near(hv_metric_value(&range), rms / 400));
+	ck_assert(near(hv_metric_value(&image), rms / 255));
+	hv_metric_add(&image, ref, (const double[]){ NOT }, 1);
+	ck_assert(hv_metric_value(&image) == INF);
+}
+END_TEST
+
+START_TEST(a_wrong_answer_to_a_constant_has_no_range_to_be_measured_by)
+{
+	static const double ref[] = { 7, 7 }, got[] = { 7, 8 };
+	struct hv_metric m = hv_metric_begin(HARVEST_NRMSE_RANGE);
+
+	hv_metric_add(&m, ref, ref, 2);
+	ck_assert(hv_metric_value(&m) == 0);
+	hv_metric_add(&m, ref, got, 2);
+	ck_assert(isnan(hv_metric_value(&m)));
+}
+END_TEST
+
+static double weight_of_large(const void *in, const double *exact)
+{
+	(void)in;
+	return exact[0] >= 1;
+}
+
+START_TEST(a_task_leaves_records_out_of_its_mean)
+{
+	struct harvest_task t = { .metric = HARVEST_MEAN_REL,
+				  .out = { HARVEST_F32, 1, { 1 } },
+				  .weight = weight_of_large };
+	static const double ref[] = { 2, 4, 0.5 }, got[] = { 1, 4, 5 };
+	struct hv_metric m = hv_metric_begin_of(&t);
+
+	hv_metric_add_of(&m, &t, NULL, ref + 2, got + 2);
+	ck_assert(isnan(hv_metric_value(&m))); /* none counts yet */
+	hv_metric_add_of(&m, &t, NULL, ref, got);
+	hv_metric_add_of(&m, &t, NULL, ref + 1, got + 1);
+	ck_assert(near(hv_metric_value(&m), 0.25));
+	ck_assert_uint_eq(m.records, 3);
+}
+END_TEST
+
 START_TEST(nothing_measured_is_not_a_number_and_meets_nothing)
 {
-	for (int kind = HARVEST_SNR_DB; kind <= HARVEST_MISS_RATE; kind++) {
+	for (int kind = HARVEST_SNR_DB; kind <= HARVEST_IMAGE_DIFF; kind++) {
 		struct hv_metric m = hv_metric_begin((enum harvest_metric)kind);
 		double v = hv_metric_value(&m);
 
@@ -94,7 +148,7 @@ START_TEST(a_budget_of_zero_asks_for_the_exact_answer)
 	ck_assert(hv_metric_meets(HARVEST_SNR_DB, INF, 0));
 	ck_assert(!hv_metric_meets(HARVEST_SNR_DB, 300, 0));
 	ck_assert(hv_metric_exact(HARVEST_SNR_DB) == INF);
-	for (int k = HARVEST_NRMSE; k <= HARVEST_MISS_RATE; k++) {
+	for (int k = HARVEST_NRMSE; k <= HARVEST_IMAGE_DIFF; k++) {
 		enum harvest_metric kind = (enum harvest_metric)k;
 
 		ck_assert(hv_metric_exact(kind) == 0);
@@ -121,11 +175,12 @@ END_TEST
 
 START_TEST(names_are_unique_and_found_again)
 {
-	for (int k = HARVEST_SNR_DB; k <= HARVEST_MISS_RATE; k++)
+	for (int k = HARVEST_SNR_DB; k <= HARVEST_IMAGE_DIFF; k++)
 		ck_assert_int_eq((int)hv_metric_find(hv_metric_text((enum harvest_metric)k)), k);
 	ck_assert_str_eq(hv_metric_text(HARVEST_SNR_DB), "snr_db");
 	ck_assert_str_eq(hv_metric_text((enum harvest_metric)0), "?");
 	ck_assert_int_eq((int)hv_metric_find("snr"), 0);
+	ck_assert_int_eq((int)hv_metric_find("are"), HARVEST_MEAN_REL);
 }
 END_TEST
 
@@ -135,6 +190,9 @@ static Suite *metric_suite(void)
 	TCase *tc = tcase_create("metric");
 
 	tcase_add_loop_test(tc, metrics_equal_the_hand_computed_values, 0, (int)HV_ARRAY_SIZE(row));
+	tcase_add_test(tc, range_and_image_errors_equal_the_hand_computed_values);
+	tcase_add_test(tc, a_wrong_answer_to_a_constant_has_no_range_to_be_measured_by);
+	tcase_add_test(tc, a_task_leaves_records_out_of_its_mean);
 	tcase_add_test(tc, nothing_measured_is_not_a_number_and_meets_nothing);
 	tcase_add_test(tc, a_budget_of_zero_asks_for_the_exact_answer);
 	tcase_add_test(tc, the_certified_value_must_be_on_the_right_side_of_the_budget);

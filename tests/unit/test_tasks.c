@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IN = 512, MAX_OUT = 512, MAX_ROWS = 256 };
+enum { MAX_IN = 4356, MAX_OUT = 4096, MAX_ROWS = 256, MAX_IN_BYTES = 4356 };
 
 /* ---- catalogue ---- */
 
@@ -60,7 +60,12 @@ START_TEST(every_row_has_valid_shapes_and_a_matrix_that_fits_them)
 
 		check_tensor(t, &t->in);
 		check_tensor(t, &t->out);
-		ck_assert_msg(t->linear != HARVEST_NOT_LINEAR, "%s", t->name);
+		ck_assert_uint_le(tensor_bytes(&t->in), MAX_IN_BYTES);
+		if (t->linear == HARVEST_NOT_LINEAR) {
+			ck_assert_msg(t->matrix == NULL && t->rows == 0, "%s", t->name);
+			continue;
+		}
+		ck_assert_int_eq((int)t->in.dtype, HARVEST_S16);
 		ck_assert_uint_eq(t->cols * per, tensor_elements(&t->in));
 		ck_assert_uint_eq(t->rows * per, tensor_elements(&t->out));
 		ck_assert_ptr_nonnull((void *)t->matrix);
@@ -329,6 +334,8 @@ START_TEST(matrix_and_definition_agree)
 	const struct harvest_task *t = task_at((size_t)_i);
 	double by_matrix[MAX_OUT] = { 0 };
 
+	if (t->linear == HARVEST_NOT_LINEAR)
+		return;
 	t->matrix(matrix);
 	for (uint64_t index = 0; index < 8; index++) {
 		t->sample(9, index, input);
@@ -353,7 +360,7 @@ START_TEST(samples_depend_on_seed_and_index_alone)
 {
 	const struct harvest_task *t = task_at((size_t)_i);
 	size_t bytes = tensor_bytes(&t->in);
-	uint8_t a[2 * MAX_IN], b[2 * MAX_IN];
+	uint8_t a[MAX_IN_BYTES], b[MAX_IN_BYTES];
 
 	t->sample(1, 7, a);
 	t->sample(1, 8, b);
@@ -384,6 +391,9 @@ static const struct {
 	{ "fir32",    3, 4, -40,    0.1, 0 },
 	{ "dct32",    0, 1, -20.3,  0.3, 0 },   /* uniform over +-5460: 5460 / sqrt(3) */
 	{ "matvec64", 0, 1, -12.04, 0.1, 2e-4 },
+	{ "specmag256", 0, 3, -12,    0.1, 2e-4 },
+	{ "specmag256", 1, 3, -12.75, 0.5, 0 },
+	{ "specmag256", 2, 3, -40,    0.1, 0 },
 };
 /* clang-format on */
 
@@ -417,6 +427,8 @@ START_TEST(outputs_of_the_domain_hardly_saturate)
 	double lo = t->out.dtype == HARVEST_S16 ? INT16_MIN : INT32_MIN;
 	size_t n = tensor_elements(&t->out), saturated = 0;
 
+	if (t->linear == HARVEST_NOT_LINEAR || strcmp(t->name, "dct8x8") == 0)
+		return; /* a black block is at the rail of dct8x8 exactly */
 	for (uint64_t index = 0; index < 2000; index++) {
 		t->sample(3, index, input);
 		t->reference(input, output);
