@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* fir32, dct32, dct8x8, matvec64, iir: the definition's own arithmetic in an order that vectorises. All
- * sums are exact in double (builtin.h), so the order, the width of the vectors and fused
- * multiply-add change nothing: bit for bit task_exact(). */
+/* fir32, dct32, dct8x8, matvec64, iir: the definition's own arithmetic in an order that
+ * vectorises. All sums are exact in double (builtin.h), so the order, the width of the vectors
+ * and fused multiply-add change nothing: bit for bit task_exact(). */
 struct linear_kernel {
 	struct hv_kernel base;
 	double *m; /* transposed matrix, [cols][rows]; fir32: shifted taps */
