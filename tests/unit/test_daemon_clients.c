@@ -1,4 +1,4 @@
-/* Connections: greeting, limits, rights, slow and vanishing clients. Each test is a client's story. */
+/* Connections: greeting, limits, rights, slow and vanishing clients. */
 #include "daemon/ipc/conn.h"
 #include "tests/lib/daemon_story.h"
 #include "util/own.h"

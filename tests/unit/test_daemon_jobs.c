@@ -1,4 +1,4 @@
-/* Jobs from request to result: boards, models, deadlines, cancelling, keeping. Each test is a client's story. */
+/* Jobs from request to result: boards, models, deadlines, cancelling, keeping. */
 #include "tests/lib/daemon_story.h"
 #include "util/own.h"
 #include <stdio.h>

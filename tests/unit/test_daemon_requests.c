@@ -1,4 +1,4 @@
-/* What a request says, and how the daemon takes it. Each test is a client's story. */
+/* What a request says, and how the daemon takes it. */
 #include "tasks/catalog.h"
 #include "tests/lib/daemon_story.h"
 #include "util/own.h"

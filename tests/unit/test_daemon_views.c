@@ -1,4 +1,4 @@
-/* What clients ask about jobs, models and boards, and changes of models. Each test is a client's story. */
+/* What clients ask about jobs, models and boards, and changes of models. */
 #include "tests/lib/daemon_story.h"
 #include "util/own.h"
 #include <semaphore.h>
