@@ -4,7 +4,7 @@
 #include "firmware-agent/app/mic.h"
 #include "firmware-agent/app/port.h"
 #include "firmware-agent/app/primary.h"
-#include "firmware-agent/core/state.h"
+#include "firmware-agent/include/agent.h"
 
 /* 128 KiB are all that a MAX78000 has: these, the microphone's second, the serial driver and
  * the stack. */
@@ -12,7 +12,7 @@ enum {
 	MODEL_SLOTS = 4,
 	SLOT_BYTES = 6144,
 	JOB_SLOTS = 3,
-	JOB_BYTES = 8192 - AG_REPLY_ROOM, /* with its reply as long as the buffer of the link */
+	JOB_BYTES = 8032, /* with 160 bytes of a message around it, as long as the link buffers */
 	RECORD_BYTES = 4096,
 	TX_BYTES = 8192,
 	RX_BYTES = 16384,
@@ -24,6 +24,14 @@ static uint8_t slot_memory[MODEL_SLOTS * SLOT_BYTES] __attribute__((aligned(4)))
 static uint8_t job_memory[JOB_SLOTS * JOB_BYTES] __attribute__((aligned(4)));
 static uint8_t record_memory[RECORD_BYTES] __attribute__((aligned(4)));
 static uint8_t tx[TX_BYTES], rx[RX_BYTES], message[MESSAGE_BYTES];
+static struct agent_box box __attribute__((section(".noinit")));
+
+/* This product's entries in the black box. */
+enum {
+	NOTE_FAULT = AGENT_NOTE_FIRST, /* value: where */
+	NOTE_FAULT_STATUS,
+	NOTE_LINE, /* arg: 0 framing, 1 overrun, 2 ring full; value: how many since boot */
+};
 
 /* Guests get what the primary's image says it leaves; without an accelerator, nothing. */
 static void set_room(struct ag_config *c, const struct loadimg *net)
@@ -66,10 +74,42 @@ static bool agent_begin(const struct ag_hal *hal)
 			       .rx = rx,
 			       .rx_bytes = RX_BYTES,
 			       .message = message,
-			       .message_bytes = MESSAGE_BYTES };
+			       .message_bytes = MESSAGE_BYTES,
+			       .rates = f->rates,
+			       .n_rates = f->n_rates,
+			       .box = &box };
 
 	set_room(&c, primary_image());
-	return agent_init(&agent, hal, &c) == HV_OK;
+	if (agent_init(&agent, hal, &c) != HV_OK)
+		return false;
+	if (f->fault_pc != 0 || f->fault_status != 0) {
+		agent_note(&agent, NOTE_FAULT, 0, f->fault_pc);
+		agent_note(&agent, NOTE_FAULT_STATUS, 0, f->fault_status);
+	}
+	return true;
+}
+
+static void note_line(uint8_t arg, uint32_t now, uint32_t *noted)
+{
+	if (now != *noted)
+		agent_note(&agent, NOTE_LINE, arg, now);
+	*noted = now;
+}
+
+/* Damage on the serial line goes into the black box, at most once a second. */
+static void watch_line(uint64_t now_us)
+{
+	static struct port_line noted;
+	static uint64_t next_us;
+	struct port_line line;
+
+	if (now_us < next_us)
+		return;
+	next_us = now_us + 1000000;
+	line = port_line();
+	note_line(0, line.framing, &noted.framing);
+	note_line(1, line.overrun, &noted.overrun);
+	note_line(2, line.full, &noted.full);
 }
 
 /* Fed only by a loop in which the agent stepped and the primary finished an inference since the
@@ -108,12 +148,15 @@ int main(void)
 	has_primary = primary_begin(&hal);
 	if (!agent_begin(&hal))
 		return 1;
+	if (has_primary)
+		primary_share(&agent);
 	for (;;) {
 		bool more = has_primary && primary_step(&agent);
 
 		if (agent_step(&agent))
 			more = true;
 		feed(has_primary);
+		watch_line(hal.now_us(hal.ctx));
 		if (!more)
 			port_sleep(next_us(has_primary));
 	}

@@ -27,14 +27,14 @@ static void hear_frame(void)
 	frames++;
 }
 
-void mic_listen(uint64_t time_us)
+uint32_t mic_listen(uint64_t time_us)
 {
 	uint64_t complete = time_us * MIC_HZ / 1000000 / MIC_FRAME;
+	uint32_t before = frames;
 
-	if (complete > frames + MIC_FRAMES)
-		frames = (uint32_t)(complete - MIC_FRAMES);
-	while (frames < complete)
+	while (frames < complete && frames - before < MIC_LISTEN_MAX / MIC_FRAME)
 		hear_frame();
+	return (frames - before) * MIC_FRAME;
 }
 
 unsigned mic_oldest(void)

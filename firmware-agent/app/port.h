@@ -7,8 +7,12 @@
  * nothing here waits but port_begin() and port_sleep(). */
 struct port_facts {
 	const char *serial, *device; /* at most 15 characters; the same every boot */
-	uint8_t reset_cause; /* 0 power, 1 software, 2 watchdog, 3 fault */
+	uint8_t reset_cause; /* enum agent_reset */
+	/* Where the fault was that ended the last life, and what the core said of it; 0: none. */
+	uint32_t fault_pc, fault_status;
 	uint32_t link_bps; /* of the serial line as it begins */
+	const uint32_t *rates; /* faster ones that it can make */
+	uint8_t n_rates;
 	uint32_t cnn_hz;
 	uint16_t bus_write_ns, bus_read_ns; /* one access of the accelerator */
 };
@@ -16,6 +20,14 @@ struct port_facts {
 /* Clocks, serial line, time, accelerator on and empty, watchdog on. False: it cannot work. */
 bool port_begin(void);
 const struct port_facts *port_facts(void); /* after port_begin() */
+
+/* What went wrong on the serial line since boot; counters wrap. */
+struct port_line {
+	uint32_t framing, overrun; /* as the receiver told */
+	uint32_t full; /* the driver's ring was full */
+};
+struct port_line port_line(void);
+
 struct ag_hal port_hal(void); /* time begins at port_begin() */
 
 /* The main loop lives: within a second, again and again, or the chip begins anew. */

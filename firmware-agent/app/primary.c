@@ -13,6 +13,7 @@ static struct {
 	struct cnn_bus bus;
 	struct loadimg net;
 	bool loaded, running;
+	int buffer; /* of the microphone, as the agent counts; negative: not shared */
 	uint64_t begin_us; /* of activation 0 */
 	uint64_t activation; /* the next, or the one that runs */
 	struct primary_counters n;
@@ -48,6 +49,19 @@ bool primary_begin(const struct ag_hal *hal)
 	return true;
 }
 
+void primary_share(struct agent *a)
+{
+	const struct agent_buffer mic = { .name = "mic",
+					  .dtype = AGENT_S8,
+					  .channels = 1,
+					  .samples = MIC_FRAMES * MIC_FRAME,
+					  .write_ahead = MIC_LISTEN_MAX,
+					  .rate_millihz = MIC_HZ * 1000,
+					  .memory = mic_ring };
+
+	self.buffer = agent_buffer_register(a, &mic);
+}
+
 const struct loadimg *primary_image(void)
 {
 	return self.loaded ? &self.net : NULL;
@@ -56,10 +70,8 @@ const struct loadimg *primary_image(void)
 /* The whole window, oldest frame first. */
 static void write_input(void)
 {
-	unsigned oldest;
+	unsigned oldest = mic_oldest();
 
-	mic_listen(self.activation * 1000000 / RATE_HZ);
-	oldest = mic_oldest();
 	loadimg_input(&self.net, 0, MIC_FRAMES - oldest, mic_ring + oldest * (MIC_FRAME / 4),
 		      &self.bus);
 	loadimg_input(&self.net, MIC_FRAMES - oldest, oldest, mic_ring, &self.bus);
@@ -67,6 +79,9 @@ static void write_input(void)
 
 static void activate(struct agent *a)
 {
+	uint32_t heard = mic_listen(self.activation * 1000000 / RATE_HZ);
+
+	agent_buffer_advance(a, self.buffer, heard);
 	agent_primary_begin(a, due_us(self.activation));
 	write_input();
 	port_await_done();

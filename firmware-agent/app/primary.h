@@ -17,6 +17,9 @@ bool primary_begin(const struct ag_hal *hal);
 /* Its network; NULL before primary_begin(), or when that failed. */
 const struct loadimg *primary_image(void);
 
+/* Offer the microphone's ring to jobs; after agent_init(). */
+void primary_share(struct agent *a);
+
 /* One step: begin an activation that is due, or end one that is done. True: something happened. */
 bool primary_step(struct agent *a);
 /* Nothing happens before, but the end of an inference. */

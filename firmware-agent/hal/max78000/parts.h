@@ -1,5 +1,7 @@
 #ifndef HAL_MAX78000_PARTS_H
 #define HAL_MAX78000_PARTS_H
+#include "firmware-agent/app/port.h"
+#include "firmware-agent/include/agent.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,14 +28,11 @@ uint64_t time_us(void); /* since time_begin(); never goes back */
 void max78000_on_tick(void);
 
 /* uart.c */
-struct uart_counters {
-	uint32_t framing, overrun; /* as the receiver told */
-	uint32_t full; /* the ring was full, or the transfer overtook the reader */
-};
-extern volatile struct uart_counters uart_counted;
+extern volatile struct port_line uart_counted;
 void uart_begin(uint32_t bps);
-/* Bytes still in the transmitter are lost: wait for uart_tx_idle(). */
-void uart_set_baud(uint32_t bps);
+/* Bytes still in the transmitter are lost: wait for uart_tx_idle(). False: the clock cannot be
+ * divided to within one per cent of this rate, and nothing changed. */
+bool uart_set_baud(uint32_t bps);
 bool uart_tx_idle(void);
 size_t uart_read(uint8_t *to, size_t cap);
 size_t uart_write(const uint8_t *from, size_t n);
@@ -46,15 +45,13 @@ void max78000_on_dma0(void);
 void max78000_on_cnn(void);
 
 /* reset.c */
-enum reset_cause { RESET_POWER, RESET_SOFTWARE, RESET_WATCHDOG, RESET_FAULT };
-
 /* What the last fault left: in memory that a reset does not clear. */
 struct fault_record {
 	uint32_t pc, lr, cfsr, hfsr, bfar;
 };
 
 void reset_begin(void); /* reads the cause; call before the watchdog is set up */
-enum reset_cause reset_cause(void);
+enum agent_reset reset_cause(void);
 uint32_t reset_boots(void); /* since power came, this one included */
 const struct fault_record *reset_fault(void); /* NULL: the last reset was none */
 void watchdog_begin(void);

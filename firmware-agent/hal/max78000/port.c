@@ -16,9 +16,13 @@ enum {
 #define FLC_CLKDIV REG(0x40029008)
 
 static char serial[2 * SERIAL_BYTES + 1] = "max78000";
+/* 1 Mbaud is exact here and in every usual adapter; the others are its second best. */
+static const uint32_t rates[] = { 230400, 460800, 921600, 1000000 };
 static struct port_facts facts = { .serial = serial,
 				   .device = "max78000",
 				   .link_bps = MEETING_BPS,
+				   .rates = rates,
+				   .n_rates = sizeof(rates) / sizeof(rates[0]),
 				   .bus_write_ns = CNN_BUS_WRITE_NS,
 				   .bus_read_ns = CNN_BUS_READ_NS };
 static volatile uint64_t done_us;
@@ -42,6 +46,18 @@ static size_t line_write(void *ctx, const uint8_t *from, size_t n)
 {
 	(void)ctx;
 	return uart_write(from, n);
+}
+
+static bool line_idle(void *ctx)
+{
+	(void)ctx;
+	return uart_tx_idle();
+}
+
+static bool line_set_baud(void *ctx, uint32_t bps)
+{
+	(void)ctx;
+	return uart_set_baud(bps);
 }
 
 static void write32(void *ctx, uint32_t addr, uint32_t value)
@@ -82,7 +98,9 @@ struct ag_hal port_hal(void)
 				.cnn_write32 = write32,
 				.cnn_write8 = write8,
 				.cnn_read32 = read32,
-				.random = random32 };
+				.random = random32,
+				.uart_tx_idle = line_idle,
+				.uart_set_baud = line_set_baud };
 }
 
 /* -- identity ------------------------------------------------------------------------------ */
@@ -126,6 +144,10 @@ bool port_begin(void)
 	GCR_PCLKDIS1 &= ~PCLKDIS1_WDT0;
 	reset_begin();
 	facts.reset_cause = (uint8_t)reset_cause();
+	if (reset_fault() != NULL) {
+		facts.fault_pc = reset_fault()->pc;
+		facts.fault_status = reset_fault()->cfsr;
+	}
 	facts.cnn_hz = clock_begin() * 500000;
 	watchdog_begin();
 	time_begin();
@@ -140,6 +162,11 @@ bool port_begin(void)
 const struct port_facts *port_facts(void)
 {
 	return &facts;
+}
+
+struct port_line port_line(void)
+{
+	return uart_counted;
 }
 
 void port_feed(void)

@@ -12,7 +12,7 @@ static struct {
 	uint32_t crc;
 } kept __attribute__((section(".noinit")));
 
-static enum reset_cause cause;
+static enum agent_reset cause;
 static bool faulted;
 
 static uint32_t kept_crc(void)
@@ -27,17 +27,17 @@ void reset_begin(void)
 
 	faulted = believed && kept.state == STATE_FAULTED;
 	if (watchdog != 0)
-		cause = RESET_WATCHDOG;
+		cause = AGENT_RESET_WATCHDOG;
 	else if (!believed)
-		cause = RESET_POWER;
+		cause = AGENT_RESET_POWER;
 	else
-		cause = faulted ? RESET_FAULT : RESET_SOFTWARE;
+		cause = faulted ? AGENT_RESET_FAULT : AGENT_RESET_EXTERNAL;
 	kept.boots = believed ? kept.boots + 1 : 1;
 	kept.state = STATE_RAN;
 	kept.crc = kept_crc();
 }
 
-enum reset_cause reset_cause(void)
+enum agent_reset reset_cause(void)
 {
 	return cause;
 }

@@ -16,12 +16,13 @@ enum {
 	OUT_BYTES = 256,
 	DMA_BPS = 230400,
 	PINS = 3,
+	DIV_MIN = 4,
 	OVERSAMPLE_4 = 5, /* the code the vendor's driver uses with UART0-2 */
 };
 _Static_assert((RING_BYTES & (RING_BYTES - 1)) == 0 && (OUT_BYTES & (OUT_BYTES - 1)) == 0,
 	       "indices wrap by mask");
 
-volatile struct uart_counters uart_counted;
+volatile struct port_line uart_counted;
 
 /* Ring positions count bytes and wrap with their type. */
 static struct {
@@ -213,17 +214,20 @@ bool uart_tx_idle(void)
 	return out.head == out.tail && (UART_STATUS & (UART_TX_BUSY | UART_TX_LEVEL)) == 0;
 }
 
-void uart_set_baud(uint32_t bps)
+bool uart_set_baud(uint32_t bps)
 {
-	uint32_t pclk_hz = clock_core_mhz * 500000;
+	uint32_t pclk_hz = clock_core_mhz * 500000, div = (pclk_hz + bps / 2) / bps;
+	uint32_t made = div > 0 ? pclk_hz / div : 0;
 
+	if (div < DIV_MIN || made > bps + bps / 100 || made < bps - bps / 100)
+		return false;
 	irq_off(IRQ_UART0);
 	if (in.dma)
 		dma_end();
 	UART_INT_EN = 0;
 	UART_CTRL = UART_CTRL_RX_1 | UART_CTRL_8_BITS;
 	UART_OSR = OVERSAMPLE_4;
-	UART_CLKDIV = (pclk_hz + bps / 2) / bps;
+	UART_CLKDIV = div;
 	UART_CTRL |= UART_CTRL_BCLK_ON;
 	(void)clock_wait(&UART_CTRL, UART_CTRL_BCLK_RDY, UART_CTRL_BCLK_RDY);
 	UART_CTRL |= UART_CTRL_TX_FLUSH | UART_CTRL_RX_FLUSH;
@@ -236,6 +240,7 @@ void uart_set_baud(uint32_t bps)
 	UART_INT_EN =
 		UART_INT_FRAMING | UART_INT_OVERRUN | UART_INT_TX_HALF | (in.dma ? 0 : UART_INT_RX);
 	irq_on(IRQ_UART0);
+	return true;
 }
 
 void uart_begin(uint32_t bps)
@@ -246,5 +251,5 @@ void uart_begin(uint32_t bps)
 	GPIO0_EN1_CLR = PINS;
 	GPIO0_EN0_CLR = PINS;
 	in.dma_works = dma_copies();
-	uart_set_baud(bps);
+	(void)uart_set_baud(bps);
 }

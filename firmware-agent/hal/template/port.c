@@ -83,6 +83,23 @@ static uint32_t random32(void *ctx)
 	return 1;
 }
 
+/* The last bit of everything that uart_write() took has left the pin: ring, FIFO and shift
+ * register are empty. */
+static bool uart_tx_idle(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* From now on both ways; false when the clock cannot be divided to within one per cent. Called
+ * while the transmitter is idle; bytes that are being received may get lost. A chip with one
+ * rate leaves this and uart_tx_idle NULL, and offers no rates below. */
+static bool uart_set_baud(void *ctx, uint32_t bps)
+{
+	(void)ctx;
+	return bps == 115200;
+}
+
 struct ag_hal port_hal(void)
 {
 	return (struct ag_hal){ .ctx = &chip,
@@ -92,7 +109,9 @@ struct ag_hal port_hal(void)
 				.cnn_write32 = cnn_write32,
 				.cnn_write8 = cnn_write8,
 				.cnn_read32 = cnn_read32,
-				.random = random32 };
+				.random = random32,
+				.uart_tx_idle = uart_tx_idle,
+				.uart_set_baud = uart_set_baud };
 }
 
 /* In this order: the cause of the reset, before anything clears it; clocks, each wait with a
@@ -104,7 +123,8 @@ bool port_begin(void)
 }
 
 /* What is true of this chip and board. The serial is the board's identity for the daemon, which
- * keeps measurements by it: unique, and the same every boot. */
+ * keeps measurements by it: unique, and the same every boot. Rates:
+ * those at which no byte is lost while the primary blocks the main loop. */
 const struct port_facts *port_facts(void)
 {
 	static const struct port_facts facts = { .serial = "template",
@@ -115,6 +135,12 @@ const struct port_facts *port_facts(void)
 						 .bus_read_ns = CNN_BUS_READ_NS };
 
 	return &facts;
+}
+
+/* Flags of the receiver, counted where they are cleared. */
+struct port_line port_line(void)
+{
+	return (struct port_line){ 0 };
 }
 
 /* Feed the watchdog: nowhere else, and above all in no interrupt, which would keep a dead main
