@@ -7,6 +7,13 @@ libhvsteps_la_SOURCES = accel/arch.h accel/steps/steps.c accel/steps/steps.h \
 	accel/loadimg/loadimg.c accel/loadimg/loadimg.h
 libhvsteps_la_LIBADD = libhvfs.la
 
+# host programs: exactly defined arithmetic, so no fused multiply-add
+noinst_LTLIBRARIES += libhvhostprog.la
+libhvhostprog_la_SOURCES = accel/hostprog/hostprog.h accel/hostprog/element.h \
+	accel/hostprog/hostprog.c accel/hostprog/run.c accel/hostprog/cycles.c
+libhvhostprog_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
+libhvhostprog_la_LIBADD = libhvtasks.la -lm
+
 # packages: read, run, build from matrices, certify
 noinst_LTLIBRARIES += libhvpackage.la
 libhvpackage_la_SOURCES = \
@@ -16,7 +23,7 @@ libhvpackage_la_SOURCES = \
 	accel/build/build.c accel/build/build.h accel/build/quantise.c accel/build/quantise.h \
 	accel/bound/bound.h accel/bound/source.h accel/bound/max_abs.c accel/bound/tone.c \
 	accel/bound/statistical.c
-libhvpackage_la_LIBADD = libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
+libhvpackage_la_LIBADD = libhvhostprog.la libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
 
 # networks from outside
 noinst_LTLIBRARIES += libhvimport.la

@@ -100,6 +100,76 @@ static int check_steps(const struct package *p, char *why, size_t cap)
 	return HV_OK;
 }
 
+/* Network, steps of version 2 and host program have the same shapes. */
+static int check_raw(const struct package *p, char *why, size_t cap)
+{
+	const struct cnn_steps *s = &p->steps;
+	unsigned sets = 0;
+
+	if (s->input != CNN_IN_BYTES || p->net.fifo || p->net.input_chw ||
+	    p->net.channels != s->channels || p->net.height != s->height ||
+	    p->net.width != s->width || p->host->channels != s->channels ||
+	    p->host->pixels != cnn_steps_positions(s))
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "network, steps and host program do not have the same input");
+	for (unsigned i = 0; i < p->net.layers; i++) {
+		const struct cnn_layer *l = &p->net.layer[i];
+		uint32_t chw[3];
+
+		if (!l->is_output)
+			continue;
+		cnn_layer_out_shape(l, chw);
+		if (sets == s->sets || s->raw[sets].rows != chw[0] ||
+		    s->raw[sets].pixels != chw[1] * chw[2] || s->raw[sets].bits != l->out_bits)
+			return package_refuse(HV_E_FORMAT, why, cap,
+					      "output layer %u is not what the steps unload", i);
+		sets++;
+	}
+	if (sets != s->sets || cnn_steps_words(s) != p->host->words)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "network has %u outputs, steps %u; host program takes %u "
+				      "values",
+				      sets, s->sets, p->host->words);
+	return HV_OK;
+}
+
+static int check_domain(const struct package *p, char *why, size_t cap)
+{
+	if (p->n_domain != 1 && p->n_domain != p->host->in_elements)
+		return package_refuse(HV_E_FORMAT, why, cap, "domain has %u ranges for %u elements",
+				      p->n_domain, p->host->in_elements);
+	for (uint32_t i = 0; i < p->n_domain; i++)
+		if (!isfinite(p->domain[2 * i]) || !isfinite(p->domain[2 * i + 1]) ||
+		    p->domain[2 * i] > p->domain[2 * i + 1])
+			return package_refuse(HV_E_FORMAT, why, cap,
+					      "domain of element %u is no range", i);
+	return HV_OK;
+}
+
+static int check_host_task(const struct package *p, char *why, size_t cap)
+{
+	const struct harvest_task *t = task_find(p->task);
+	const struct hostprog *h = p->host;
+
+	if (t == NULL)
+		return HV_OK;
+	if (t->version != p->task_version)
+		return package_refuse(HV_E_VERSION, why, cap,
+				      "package is for version %u of task %s, this program has "
+				      "version %u: build the package again",
+				      p->task_version, t->name, t->version);
+	if (t->in.dtype != h->in_dtype || tensor_elements(&t->in) != h->in_elements ||
+	    t->out.dtype != h->out_dtype || tensor_elements(&t->out) != h->out_elements)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "host program takes and makes other records than task %s",
+				      t->name);
+	if (t->metric != p->cert.metric)
+		return package_refuse(
+			HV_E_FORMAT, why, cap, "certificate is in %s, task %s is judged by %s",
+			hv_metric_text(p->cert.metric), t->name, hv_metric_text(t->metric));
+	return HV_OK;
+}
+
 static int check_task(const struct package *p, char *why, size_t cap)
 {
 	const struct harvest_task *t = task_find(p->task);
@@ -130,9 +200,14 @@ static int check_task(const struct package *p, char *why, size_t cap)
 	return HV_OK;
 }
 
+static bool metric_known(enum harvest_metric m)
+{
+	return strcmp(hv_metric_text(m), "?") != 0;
+}
+
 static int check_cert(const struct package_cert *c, char *why, size_t cap)
 {
-	if (c->metric < HARVEST_SNR_DB || c->metric > HARVEST_IMAGE_DIFF)
+	if (!metric_known(c->metric))
 		return package_refuse(HV_E_FORMAT, why, cap, "certificate has unknown metric %d",
 				      (int)c->metric);
 	if (!isfinite(c->certified) || !isfinite(c->median) || !isfinite(c->worst))
@@ -252,6 +327,31 @@ static int check_network(const struct package *p, char *why, size_t cap)
 	return r == HV_OK ? check_kats(p, why, cap) : r;
 }
 
+/* An approximation with a host program: any layers. */
+static int check_hosted(const struct package *p, char *why, size_t cap)
+{
+	int r;
+
+	if (p->level != 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "level is %u, with a host program it is 0", p->level);
+	if (p->cert.in_min != 0 || p->cert.in_max != 0 || p->cert.in_min_rms != 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "certificate has a domain of its own beside the package's");
+	r = package_check_net(p, why, cap);
+	if (r == HV_OK)
+		r = check_raw(p, why, cap);
+	if (r == HV_OK)
+		r = check_domain(p, why, cap);
+	if (r == HV_OK)
+		r = check_cert(&p->cert, why, cap);
+	if (r == HV_OK)
+		r = check_energy(p, why, cap);
+	if (r == HV_OK)
+		r = check_kats(p, why, cap);
+	return r == HV_OK ? check_host_task(p, why, cap) : r;
+}
+
 int package_check(const struct package *p, char *why, size_t cap)
 {
 	int r;
@@ -263,6 +363,11 @@ int package_check(const struct package *p, char *why, size_t cap)
 		return package_refuse(
 			HV_E_FORMAT, why, cap,
 			"name of package or task is not 1 to 31 of a-z, 0-9, _ and -");
+	if (p->host != NULL)
+		return check_hosted(p, why, cap);
+	if (p->steps.input == CNN_IN_BYTES)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "steps move bytes, and no host program makes them");
 	if (p->level < 1 || p->level > 4)
 		return package_refuse(HV_E_FORMAT, why, cap, "level is %u, not 1 to 4", p->level);
 	r = package_check_net(p, why, cap);

@@ -226,6 +226,27 @@ static int take_steps(const ProtobufCBinaryData *m, struct package *p, char *why
 	return HV_OK;
 }
 
+static int take_host(const Hvm__Package *m, struct package *p, char *why, size_t cap)
+{
+	int r;
+
+	if (m->host.len == 0 && m->n_domain == 0)
+		return HV_OK;
+	r = hostprog_parse(m->host.data, m->host.len, &p->host, why, cap);
+	if (r < 0)
+		return r == HV_E_NOMEM ? package_refuse(r, why, cap, "out of memory") : r;
+	if (m->n_domain % 2 != 0 || m->n_domain > 2u * HOSTPROG_ELEMENTS_MAX)
+		return package_refuse(HV_E_FORMAT, why, cap, "domain has %zu numbers, no pairs",
+				      m->n_domain);
+	p->n_domain = (uint32_t)(m->n_domain / 2);
+	p->domain = malloc((m->n_domain + 1) * sizeof(*p->domain));
+	if (p->domain == NULL)
+		return package_refuse(HV_E_NOMEM, why, cap, "out of memory");
+	if (m->n_domain > 0)
+		memcpy(p->domain, m->domain, m->n_domain * sizeof(*p->domain));
+	return HV_OK;
+}
+
 static int take_cert(const Hvm__Certificate *m, struct package_cert *c, char *why, size_t cap)
 {
 	if (m == NULL)
@@ -296,10 +317,12 @@ static int take_origin(const Hvm__Package *m, struct package *p, char *why, size
 /* What a network alone may not have. Its sizes are checked before they are relied on. */
 static int take_nothing(const Hvm__Package *m, const struct package *p, char *why, size_t cap)
 {
-	if (m->cert != NULL || m->steps.len > 0)
+	if (m->cert != NULL || m->steps.len > 0 || m->host.len > 0 || m->n_domain > 0)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "package of a network has a %s, which goes with a task",
-				      m->cert != NULL ? "certificate" : "table of steps");
+				      m->cert != NULL    ? "certificate"
+				      : m->steps.len > 0 ? "table of steps"
+							 : "host program or a domain");
 	return package_check_net(p, why, cap);
 }
 
@@ -329,6 +352,8 @@ static int take_package(const Hvm__Package *m, struct package *p, char *why, siz
 		r = take_nothing(m, p, why, cap);
 	if (r == HV_OK && p->kind == PACKAGE_APPROXIMATION)
 		r = take_steps(&m->steps, p, why, cap);
+	if (r == HV_OK && p->kind == PACKAGE_APPROXIMATION)
+		r = take_host(m, p, why, cap);
 	if (r == HV_OK && p->kind == PACKAGE_APPROXIMATION)
 		r = take_cert(m->cert, &p->cert, why, cap);
 	if (r == HV_OK)

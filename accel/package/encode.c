@@ -106,6 +106,23 @@ static void fill_kats(const struct package *p, struct parts *q)
 	q->package.kats = q->kats;
 }
 
+/* Sets *host to the blob, owned by the caller. */
+static int fill_host(struct package *p, struct parts *q, uint8_t **host)
+{
+	size_t len = 0;
+	int r;
+
+	if (p->host == NULL)
+		return HV_OK;
+	r = hostprog_encode(p->host, host, &len);
+	if (r < 0)
+		return r;
+	q->package.host = borrowed(*host, len);
+	q->package.domain = p->domain;
+	q->package.n_domain = 2u * p->n_domain;
+	return HV_OK;
+}
+
 static void fill_package(struct package *p, struct parts *q)
 {
 	static char max78000[] = "max78000";
@@ -139,14 +156,19 @@ static void fill_package(struct package *p, struct parts *q)
 int package_encode(struct package *p, uint8_t **bytes, size_t *len)
 {
 	hv_autofree struct parts *q = calloc(1, sizeof(*q));
+	hv_autofree uint8_t *host = NULL;
 	struct hv_sha256 sha;
 	struct hv_wr w;
 	uint8_t *out;
 	size_t n;
+	int r;
 
 	if (q == NULL)
 		return HV_E_NOMEM;
 	fill_package(p, q);
+	r = fill_host(p, q, &host);
+	if (r < 0)
+		return r;
 	n = hvm__package__get_packed_size(&q->package);
 	if (n > package_max_bytes(p->kind) - PACKAGE_HEAD_BYTES)
 		return HV_E_BUSY;

@@ -16,6 +16,8 @@ void package_free(struct package *p)
 		free(p->kat[i].out);
 	}
 	free(p->steps_blob);
+	hostprog_free(p->host);
+	free(p->domain);
 	free(p);
 }
 
@@ -39,6 +41,8 @@ int package_read(const char *path, struct package **p, char *why, size_t cap)
 
 size_t package_in_bytes(const struct package *p)
 {
+	if (p->host != NULL)
+		return hostprog_in_bytes(p->host);
 	if (p->kind == PACKAGE_APPROXIMATION)
 		return cnn_steps_in_bytes(&p->steps);
 	return (size_t)p->net.channels * p->net.height * p->net.width;
@@ -48,6 +52,8 @@ size_t package_out_bytes(const struct package *p)
 {
 	size_t items = 0;
 
+	if (p->host != NULL)
+		return hostprog_out_bytes(p->host);
 	if (p->kind == PACKAGE_APPROXIMATION)
 		return cnn_steps_out_bytes(&p->steps);
 	for (unsigned i = 0; i < p->net.layers; i++) {

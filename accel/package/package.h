@@ -1,5 +1,6 @@
 #ifndef CNN_PACKAGE_H
 #define CNN_PACKAGE_H
+#include "accel/hostprog/hostprog.h"
 #include "accel/net/net.h"
 #include "accel/steps/steps.h"
 #include "tasks/task.h"
@@ -31,7 +32,8 @@ struct package_cert {
 	char method[64]; /* "statistical", "closed-form" */
 	double max_abs; /* closed form: no element of any record in the domain is
 					further from the definition, output units */
-	int32_t in_min, in_max; /* domain: range of every input element */
+	int32_t in_min, in_max; /* domain: range of every input element; 0, 0 with a host
+				   program, whose package has its own */
 	double in_min_rms; /* domain: rms over a job's records, input units; 0: none */
 };
 
@@ -44,13 +46,19 @@ struct package {
 	char name[32]; /* "fft256-l3" */
 	char task[32];
 	uint32_t task_version;
-	uint8_t level; /* 1..4 */
+	uint8_t level; /* 1..4; 0 with a host program */
 	uint8_t hash[32]; /* of the file's message: the identity */
 	struct cnn_net net; /* one record: height = positions, width = 1;
 					weights owned by the package */
 	uint8_t *steps_blob; /* owned */
 	size_t steps_len;
 	struct cnn_steps steps; /* view of it */
+	struct hostprog *host; /* owned; NULL: the steps turn records into pixels, and back. Else
+				  it does, before and after the board, level is 0, the
+				  network is of any layers and steps are of version 2 */
+	double *domain; /* owned; with host: (n_domain) pairs least, most of an input element;
+			   one pair for all, or one for each */
+	uint32_t n_domain;
 	struct package_cert cert;
 	unsigned n_kats;
 	struct package_kat kat[PACKAGE_KATS_MAX];
@@ -72,6 +80,20 @@ HV_NODISCARD int package_encode(struct package *p, uint8_t **bytes, size_t *len)
 size_t package_in_bytes(const struct package *p);
 size_t package_out_bytes(const struct package *p);
 void package_free(struct package *p);
+
+/* Bytes of one record and of its answer as a board sees them: those of the task, but with a
+ * host program the network's pixels and output values. */
+size_t package_board_in_bytes(const struct package *p);
+size_t package_board_out_bytes(const struct package *p);
+
+/* What a host does around a board: record to board record, board answer to answer. The same
+ * bytes where there is no host program. words: scratch of cnn_steps_words() values. */
+void package_to_board(const struct package *p, const void *in, void *board_in);
+void package_from_board(const struct package *p, const void *in, const void *board_out,
+			int32_t *words, void *out);
+
+/* Every input element lies in the domain of a package with a host program. */
+bool package_in_domain(const struct package *p, const void *in);
 
 /* What the accelerator and agent would answer: reference inference between the steps.
  * in, out: `records` records. HV_E_NOMEM. */

@@ -1,4 +1,5 @@
 #include "accel/package/package.h"
+#include "accel/ref/fast.h"
 #include "accel/ref/ref.h"
 #include "util/fs/wr.h"
 #include "util/own.h"
@@ -169,8 +170,111 @@ static int run_network(const struct package *p, const uint8_t *in, uint8_t *out,
 	return HV_OK;
 }
 
+size_t package_board_in_bytes(const struct package *p)
+{
+	return p->kind == PACKAGE_NETWORK ? package_in_bytes(p) : cnn_steps_in_bytes(&p->steps);
+}
+
+size_t package_board_out_bytes(const struct package *p)
+{
+	return p->kind == PACKAGE_NETWORK ? package_out_bytes(p) : cnn_steps_out_bytes(&p->steps);
+}
+
+void package_to_board(const struct package *p, const void *in, void *board_in)
+{
+	if (p->host != NULL)
+		hostprog_run_encode(p->host, in, board_in);
+	else
+		memcpy(board_in, in, package_in_bytes(p));
+}
+
+static void words_of(const struct cnn_steps *s, const uint8_t *at, int32_t *words)
+{
+	for (unsigned i = 0; i < s->sets; i++)
+		for (uint32_t n = s->raw[i].rows * s->raw[i].pixels; n > 0; n--) {
+			if (s->raw[i].bits == 8)
+				*words++ = (int8_t)*at++;
+			else
+				memcpy(words++, at, 4), at += 4;
+		}
+}
+
+void package_from_board(const struct package *p, const void *in, const void *board_out,
+			int32_t *words, void *out)
+{
+	if (p->host == NULL) {
+		memcpy(out, board_out, package_out_bytes(p));
+		return;
+	}
+	words_of(&p->steps, board_out, words);
+	hostprog_run_decode(p->host, in, words, out);
+}
+
+bool package_in_domain(const struct package *p, const void *in)
+{
+	size_t step = p->n_domain > 1 ? 2 : 0;
+
+	for (uint32_t i = 0; p->host != NULL && i < p->host->in_elements; i++) {
+		double v = hostprog_element(p->host, in, i);
+
+		if (!(v >= p->domain[step * i] && v <= p->domain[step * i + 1]))
+			return false;
+	}
+	return true;
+}
+
+/* (channels, pixels) from (pixels, channels), or back. */
+static void turn(const int8_t *from, uint32_t rows, uint32_t cols, int8_t *to)
+{
+	for (uint32_t r = 0; r < rows; r++)
+		for (uint32_t c = 0; c < cols; c++)
+			to[(size_t)c * rows + r] = from[(size_t)r * cols + c];
+}
+
+static void turn_words(const struct cnn_steps *s, const int32_t *from, int32_t *to)
+{
+	for (unsigned i = 0; i < s->sets; i++) {
+		uint32_t rows = s->raw[i].rows, pixels = s->raw[i].pixels;
+
+		for (uint32_t r = 0; r < rows; r++)
+			for (uint32_t q = 0; q < pixels; q++)
+				to[(size_t)q * rows + r] = from[(size_t)r * pixels + q];
+		from += (size_t)rows * pixels;
+		to += (size_t)rows * pixels;
+	}
+}
+
+/* Host program, fast reference, host program. */
+static int run_hosted(const struct package *p, const uint8_t *in, uint8_t *out, size_t records)
+{
+	size_t bytes = cnn_steps_in_bytes(&p->steps), words = cnn_steps_words(&p->steps);
+	hv_autofree int8_t *pixels = malloc(2 * bytes);
+	hv_autofree int32_t *values = malloc(2 * words * sizeof(*values));
+	struct cnn_fast *f = NULL;
+	int r;
+
+	if (pixels == NULL || values == NULL)
+		return HV_E_NOMEM;
+	r = cnn_fast_new(&p->net, NULL, &f);
+	if (r < 0)
+		return r;
+	for (size_t n = 0; n < records; n++) {
+		hostprog_run_encode(p->host, in, pixels);
+		turn(pixels, cnn_steps_positions(&p->steps), p->steps.channels, pixels + bytes);
+		cnn_fast_run(f, pixels + bytes, 1, values);
+		turn_words(&p->steps, values, values + words);
+		hostprog_run_decode(p->host, in, values + words, out);
+		in += package_in_bytes(p);
+		out += package_out_bytes(p);
+	}
+	cnn_fast_free(f);
+	return HV_OK;
+}
+
 int package_run(const struct package *p, const void *in, void *out, size_t records)
 {
+	if (p->host != NULL)
+		return run_hosted(p, in, out, records);
 	if (p->kind == PACKAGE_NETWORK)
 		return run_network(p, in, out, records);
 	return is_matrix(&p->net) ? run_matrix(p, in, out, records)

@@ -82,12 +82,60 @@ static bool header_ok(const struct cnn_steps *s)
 	       s->rows % 2 == 0 && s->mul_per_row == 0;
 }
 
+static bool raw_ok(const struct cnn_steps *s)
+{
+	uint64_t in = (uint64_t)s->channels * s->height * s->width, out = 0;
+
+	if (s->input != CNN_IN_BYTES || s->finish != CNN_OUT_RAW || s->sets < 1 ||
+	    s->channels < 1 || s->channels > CNN_CHANNELS_MAX || s->height > CNN_ROWS_MAX ||
+	    s->width > CNN_ROWS_MAX)
+		return false;
+	for (unsigned i = 0; i < s->sets; i++) {
+		const struct cnn_steps_raw *w = &s->raw[i];
+
+		if ((w->bits != 8 && w->bits != 32) || w->rows < 1 || w->rows > CNN_CHANNELS_MAX ||
+		    w->pixels < 1)
+			return false;
+		out += (uint64_t)w->rows * w->pixels * (w->bits / 8u);
+	}
+	return in >= 1 && in <= CNN_STEPS_RAW_BYTES_MAX && out <= CNN_STEPS_RAW_BYTES_MAX;
+}
+
+/* Version 2; the version has been read. */
+static int parse_raw(struct hv_rd *r, struct cnn_steps *s)
+{
+	struct cnn_steps t = { .components = 1, .parts = 1 };
+	uint8_t zeros = 0;
+
+	t.input = hv_rd_u8(r);
+	t.finish = hv_rd_u8(r);
+	t.sets = hv_rd_u8(r);
+	t.channels = hv_rd_u16(r);
+	t.height = hv_rd_u16(r);
+	t.width = hv_rd_u16(r);
+	if (t.sets > CNN_STEPS_SETS_MAX)
+		return HV_E_FORMAT;
+	for (unsigned i = 0; i < t.sets; i++) {
+		t.raw[i].rows = hv_rd_u16(r);
+		t.raw[i].bits = hv_rd_u8(r);
+		zeros |= hv_rd_u8(r);
+		t.raw[i].pixels = hv_rd_u32(r);
+	}
+	if (!hv_rd_done(r) || zeros != 0 || !raw_ok(&t))
+		return HV_E_FORMAT;
+	*s = t;
+	return HV_OK;
+}
+
 int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s)
 {
 	struct hv_rd r = hv_rd_init(blob, len);
 	struct cnn_steps t = { 0 };
+	uint8_t version = hv_rd_u8(&r);
 
-	if (hv_rd_u8(&r) != CNN_STEPS_VERSION)
+	if (version == CNN_STEPS_RAW_VERSION)
+		return parse_raw(&r, s);
+	if (version != CNN_STEPS_VERSION)
 		return HV_E_FORMAT;
 	t.input = hv_rd_u8(&r);
 	t.components = hv_rd_u8(&r);
@@ -114,12 +162,32 @@ int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s)
 	return HV_OK;
 }
 
+static size_t encode_raw(const struct cnn_steps *s, struct hv_wr *w)
+{
+	hv_wr_u8(w, CNN_STEPS_RAW_VERSION);
+	hv_wr_u8(w, s->input);
+	hv_wr_u8(w, s->finish);
+	hv_wr_u8(w, s->sets);
+	hv_wr_u16(w, s->channels);
+	hv_wr_u16(w, s->height);
+	hv_wr_u16(w, s->width);
+	for (unsigned i = 0; i < s->sets && i < CNN_STEPS_SETS_MAX; i++) {
+		hv_wr_u16(w, s->raw[i].rows);
+		hv_wr_u8(w, s->raw[i].bits);
+		hv_wr_u8(w, 0);
+		hv_wr_u32(w, s->raw[i].pixels);
+	}
+	return w->ok ? hv_wr_len(w) : 0;
+}
+
 size_t cnn_steps_encode(const struct cnn_steps *s, const int32_t *mul, const int32_t *base,
 			uint8_t *to, size_t cap)
 {
 	struct hv_wr w = hv_wr_init(to, cap);
 	unsigned n_mul = s->mul_per_row ? s->rows : 1u;
 
+	if (s->input == CNN_IN_BYTES)
+		return encode_raw(s, &w);
 	hv_wr_u8(&w, CNN_STEPS_VERSION);
 	hv_wr_u8(&w, s->input);
 	hv_wr_u8(&w, s->components);
@@ -141,12 +209,31 @@ size_t cnn_steps_encode(const struct cnn_steps *s, const int32_t *mul, const int
 
 uint32_t cnn_steps_in_bytes(const struct cnn_steps *s)
 {
+	if (s->input == CNN_IN_BYTES)
+		return (uint32_t)s->channels * s->height * s->width;
 	return 2u * s->channels * s->components;
+}
+
+uint32_t cnn_steps_words(const struct cnn_steps *s)
+{
+	uint32_t n = 0;
+
+	if (s->finish != CNN_OUT_RAW)
+		return (uint32_t)s->sets * cnn_steps_positions(s) * s->rows;
+	for (unsigned i = 0; i < s->sets; i++)
+		n += s->raw[i].rows * s->raw[i].pixels;
+	return n;
 }
 
 uint32_t cnn_steps_out_bytes(const struct cnn_steps *s)
 {
-	return s->out_bits / 8u * s->rows * s->components;
+	uint32_t bytes = 0;
+
+	if (s->finish != CNN_OUT_RAW)
+		return s->out_bits / 8u * s->rows * s->components;
+	for (unsigned i = 0; i < s->sets; i++)
+		bytes += s->raw[i].bits / 8u * s->raw[i].rows * s->raw[i].pixels;
+	return bytes;
 }
 
 int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned position,
@@ -154,8 +241,11 @@ int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned p
 {
 	unsigned component = position / s->parts, part = position % s->parts;
 	const uint8_t *at = record + 2u * (channel * s->components + component);
-	int32_t x = (int16_t)(at[0] | at[1] << 8);
+	int32_t x;
 
+	if (s->input == CNN_IN_BYTES)
+		return (int8_t)record[(uint32_t)position * s->channels + channel];
+	x = (int16_t)(at[0] | at[1] << 8);
 	if (s->input == CNN_IN_SPLIT)
 		return (int8_t)(part == 0 ? x >> 8 : (x & 255) - 128);
 	x = (x + 128) >> 8;
@@ -219,15 +309,42 @@ static void out_dft(const struct cnn_steps *s, unsigned k, cnn_steps_word word, 
 	store_fit(s, bc - as, mul, record, 2 * k + 1);
 }
 
+/* Values 16 * item.. of the answer, as they are. */
+static void out_raw(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
+		    uint8_t *record)
+{
+	uint32_t at = CNN_STEPS_RAW_WORDS * item, left = CNN_STEPS_RAW_WORDS;
+
+	for (unsigned i = 0; i < s->sets; i++) {
+		const struct cnn_steps_raw *w = &s->raw[i];
+		uint32_t n = w->rows * w->pixels, bytes = w->bits / 8u;
+
+		for (; at < n && left > 0; at++, left--) {
+			uint32_t v = (uint32_t)word(ctx, i, at / w->rows, at % w->rows);
+
+			for (uint32_t b = 0; b < bytes; b++)
+				record[at * bytes + b] = (uint8_t)(v >> 8 * b);
+		}
+		if (left == 0)
+			return;
+		at -= n;
+		record += n * bytes;
+	}
+}
+
 unsigned cnn_steps_items(const struct cnn_steps *s)
 {
+	if (s->finish == CNN_OUT_RAW)
+		return (cnn_steps_words(s) + CNN_STEPS_RAW_WORDS - 1) / CNN_STEPS_RAW_WORDS;
 	return s->finish == CNN_OUT_DFT ? s->rows / 2u + 1u : s->rows;
 }
 
 void cnn_steps_out(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
 		   uint8_t *record)
 {
-	if (s->finish == CNN_OUT_DFT)
+	if (s->finish == CNN_OUT_RAW)
+		out_raw(s, item, word, ctx, record);
+	else if (s->finish == CNN_OUT_DFT)
 		out_dft(s, item, word, ctx, record);
 	else
 		store_fit(s, row_sum(s, 0, item, word, ctx), cnn_steps_mul(s, item), record, item);

@@ -25,18 +25,32 @@
  *
  * Blob, little endian: u8 version = 1, u8 input, u8 components, u8 sets, u16 channels,
  * u16 rows, u8 finish, u8 out_bits (16 or 32), u8 shift (1..62), u8 n_mul_is_rows (0 or 1),
- * s32 scale[sets], s32 mul[1 or rows], s32 base[rows] (SPLIT only). */
+ * s32 scale[sets], s32 mul[1 or rows], s32 base[rows] (SPLIT only).
+ *
+ * Networks whose records are made and read by a host program (accel/hostprog) have steps of
+ * version 2, which move bytes and do nothing else:
+ *   input   CNN_IN_BYTES  a record is the pixels as they are: int8, pixel after pixel (rows of
+ *                         the network's input from the top), all channels of a pixel together
+ *   finish  CNN_OUT_RAW   the answer is the values of the network's outputs as they are: set
+ *                         after set, pixel after pixel, all rows (channels) of a pixel together;
+ *                         s32 little-endian of 32-bit sets, s8 of 8-bit sets
+ *   items   up to 16 values each, in that order
+ * Blob: u8 version = 2, u8 input = 3, u8 finish = 3, u8 sets, u16 channels, u16 height,
+ * u16 width, then for each set: u16 rows, u8 bits (8 or 32), u8 0, u32 pixels. */
 #ifndef CNN_STEPS_H
 #define CNN_STEPS_H
 #include "util/fs/err.h"
 #include <stddef.h>
 #include <stdint.h>
 
-enum cnn_steps_in { CNN_IN_SPLIT = 1, CNN_IN_ROUND = 2 };
-enum cnn_steps_out { CNN_OUT_ROWS = 1, CNN_OUT_DFT = 2 };
+enum cnn_steps_in { CNN_IN_SPLIT = 1, CNN_IN_ROUND = 2, CNN_IN_BYTES = 3 };
+enum cnn_steps_out { CNN_OUT_ROWS = 1, CNN_OUT_DFT = 2, CNN_OUT_RAW = 3 };
 enum {
 	CNN_STEPS_SETS_MAX = 2,
 	CNN_STEPS_VERSION = 1,
+	CNN_STEPS_RAW_VERSION = 2,
+	CNN_STEPS_RAW_WORDS = 16, /* of one item */
+	CNN_STEPS_RAW_BYTES_MAX = 1 << 19, /* of one record, in or out */
 	CNN_STEPS_SCALE_MAX = 256, /* |scale[s]| */
 	CNN_STEPS_SHIFT_MAX = 62,
 };
@@ -49,6 +63,13 @@ struct cnn_steps {
 	uint16_t channels, rows;
 	int32_t scale[CNN_STEPS_SETS_MAX];
 	const uint8_t *mul, *base; /* little-endian s32 each */
+	/* version 2 alone; there rows, out_bits, scale, mul and base are 0 */
+	uint16_t height, width;
+	struct cnn_steps_raw {
+		uint16_t rows;
+		uint8_t bits;
+		uint32_t pixels;
+	} raw[CNN_STEPS_SETS_MAX];
 };
 
 /* Check everything, including that no sum can leave 63 bits. HV_E_FORMAT. */
@@ -60,8 +81,11 @@ size_t cnn_steps_encode(const struct cnn_steps *s, const int32_t *mul, const int
 
 static inline unsigned cnn_steps_positions(const struct cnn_steps *s)
 {
+	if (s->input == CNN_IN_BYTES)
+		return (unsigned)s->height * s->width;
 	return (unsigned)s->components * s->parts;
 }
+uint32_t cnn_steps_words(const struct cnn_steps *s); /* output values read for one record */
 int32_t cnn_steps_mul(const struct cnn_steps *s, unsigned row); /* multiplier of a row */
 uint32_t cnn_steps_in_bytes(const struct cnn_steps *s); /* one input record */
 uint32_t cnn_steps_out_bytes(const struct cnn_steps *s); /* one output record */
@@ -74,7 +98,7 @@ int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned p
 typedef int32_t (*cnn_steps_word)(void *ctx, unsigned set, unsigned position, unsigned row);
 
 /* The result is made item by item so that a board can do it in short slices: ROWS: one item
- * per row; DFT: items k = 0..n/2. An item calls word() at most 16 times. */
+ * per row; DFT: items k = 0..n/2; RAW: 16 values. An item calls word() at most 16 times. */
 unsigned cnn_steps_items(const struct cnn_steps *s);
 void cnn_steps_out(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
 		   uint8_t *record);

@@ -273,6 +273,8 @@ static void run_done(struct agent *a)
 /* Words an item reads, at most 16: see steps.h. */
 static unsigned item_words(const struct cnn_steps *s)
 {
+	if (s->finish == CNN_OUT_RAW)
+		return CNN_STEPS_RAW_WORDS;
 	return (unsigned)s->sets * s->parts * (s->finish == CNN_OUT_DFT ? 4u : 1u);
 }
 

@@ -54,6 +54,19 @@ int ag_slot_check_header(const struct agent *a, unsigned slot)
 	return claims_ok(a, slot) ? HV_OK : HV_E_BUSY;
 }
 
+/* A set's rows and pixels are inside what the run leaves in memory. */
+static bool set_ok(const struct slotimg *img, const struct cnn_steps *s, unsigned i)
+{
+	uint32_t rows = s->rows;
+
+	if (s->finish == CNN_OUT_RAW) {
+		rows = s->raw[i].rows;
+		if (s->raw[i].bits != 32 || s->raw[i].pixels != img->positions)
+			return false;
+	}
+	return rows <= (uint32_t)img->set[i].out_passes * img->set[i].slots;
+}
+
 /* Steps and header describe the same record, so no address of a run leaves the claims:
  * the header was checked for positions, passes and rows per pass. */
 int ag_slot_check_steps(struct agent *a, unsigned slot)
@@ -71,7 +84,7 @@ int ag_slot_check_steps(struct agent *a, unsigned slot)
 	    s->steps.channels > (uint32_t)img->in_passes * img->per_pass)
 		return HV_E_FORMAT;
 	for (unsigned i = 0; i < img->sets; i++)
-		if (s->steps.rows > (uint32_t)img->set[i].out_passes * img->set[i].slots)
+		if (!set_ok(img, &s->steps, i))
 			return HV_E_FORMAT;
 	return HV_OK;
 }
@@ -94,7 +107,7 @@ void ag_slot_price(struct agent *a, unsigned slot)
 	const struct slotimg *img = &s->img;
 	uint64_t regs = img->n_regs + 2u * CNN_QUADRANTS;
 	uint64_t in_words = (uint64_t)img->positions * img->in_passes * ((img->per_pass + 3u) / 4u);
-	uint64_t out_words = (uint64_t)img->sets * img->positions * s->steps.rows;
+	uint64_t out_words = cnn_steps_words(&s->steps);
 	uint64_t fixed_slices = 3 * (img->n_regs / AG_SLICE_REGS + 1u) + 8;
 	uint64_t record_slices = in_words / AG_SLICE_PIXELS + out_words / 16 + 2;
 
