@@ -58,7 +58,7 @@ tests_fuzz_fuzz_slotimg_LDADD = libhvfuzz.la libhvsteps.la libhvutil.la
 
 # steps, build, bound, package, cli
 package_tests = tests/unit/test_steps tests/unit/test_package tests/unit/test_build \
-	tests/prop/test_bound tests/prop/test_package_emulator
+	tests/prop/test_bound tests/prop/test_package_emulator tests/prop/test_hosted
 package_libs = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
 if HAVE_CHECK
 check_PROGRAMS += $(package_tests)
@@ -129,3 +129,6 @@ tests_fuzz_fuzz_import_yaml_LDADD = libhvfuzz.la $(import_libs)
 
 # built by scripts/check-arm64 alone
 EXTRA_DIST += tests/prop/fast_twins.c
+tests_prop_test_hosted_SOURCES = tests/prop/test_hosted.c tests/lib/slot_run.c tests/lib/slot_run.h
+tests_prop_test_hosted_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_hosted_LDADD = $(package_libs) $(CHECK_LIBS) -lm

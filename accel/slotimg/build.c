@@ -34,6 +34,11 @@ static void set_records(struct cnn_net *net, unsigned positions, unsigned record
 	}
 }
 
+static unsigned rows_of(const struct cnn_steps *s, unsigned set)
+{
+	return s->finish == CNN_OUT_RAW ? s->raw[set].rows : s->rows;
+}
+
 static int check_net(const struct cnn_net *net, const struct cnn_steps *s, char *why, size_t cap)
 {
 	unsigned outputs = 0;
@@ -47,7 +52,8 @@ static int check_net(const struct cnn_net *net, const struct cnn_steps *s, char 
 				      "slot images hold plain linear layers only");
 		if (!l->is_output)
 			continue;
-		if (l->out_bits != 32 || l->out_channels != s->rows)
+		if (l->out_bits != 32 || outputs == s->sets ||
+		    l->out_channels != rows_of(s, outputs))
 			return refuse(why, cap, HV_E_INVAL,
 				      "outputs need 32 bits and as many rows as the steps say");
 		outputs++;

@@ -158,6 +158,10 @@ struct boards {
 	struct board *strangers[BOARDS_MAX]; /* linked, have not told their serial */
 	unsigned next_number;
 	uint64_t (*now_us)(void); /* monotonic; tests have their own */
+	/* of one message: what a host program makes and reads; board_batch_max() keeps both
+	 * below ARQ_MSG_MAX bytes */
+	uint8_t pixels[ARQ_MSG_MAX];
+	int32_t values[ARQ_MSG_MAX];
 	bool closing;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -172,6 +176,13 @@ static inline unsigned board_jobs(const struct board *b)
 {
 	return b->hello.job_slots < BOARD_JOBS_MAX ? b->hello.job_slots : BOARD_JOBS_MAX;
 }
+
+/* records.c: records of the task to those of the board, borrowed until the next call (the same
+ * ones without host program), and answers back; got holds records answers of the board. */
+const uint8_t *board_records_in(struct board *b, const struct model *m, const uint8_t *in,
+				uint32_t records);
+void board_records_out(struct board *b, const struct model *m, const uint8_t *in,
+		       const uint8_t *got, uint32_t records, uint8_t *out);
 
 /* boards.c */
 void boards_plug(void *set, struct link *l, uint64_t now_us); /* a link came up */

@@ -6,6 +6,7 @@ libhvboards_la_SOURCES = \
 	daemon/board/tracker.c daemon/board/tracker.h \
 	daemon/board/rooms.c daemon/board/rooms.h \
 	daemon/board/life.c daemon/board/hello.c daemon/board/residency.c daemon/board/work.c \
+	daemon/board/records.c \
 	daemon/board/price.c daemon/board/verbs.c daemon/board/info.c \
 	daemon/link/link.c daemon/link/link.h \
 	daemon/link/virtual.c daemon/link/virtual.h \

@@ -51,7 +51,7 @@ uint32_t board_batch_max(const struct board *b, const struct model *m, const str
 static double bus_us(const struct board *b, const struct model *m, const struct slotimg *img)
 {
 	const struct cnn_steps *s = &m->pkg->steps;
-	double writes = 0, reads = (double)img->sets * img->positions * s->rows;
+	double writes = 0, reads = cnn_steps_words(s);
 
 	for (uint32_t done = 0; img->per_pass > 0 && done < s->channels; done += img->per_pass)
 		writes += (min_u32(img->per_pass, s->channels - done) + 3) / 4;
@@ -156,8 +156,8 @@ static void compile(const struct board *b, struct board_fit *f)
 			snprintf(f->why, sizeof(f->why), "%s", hv_err_text(r));
 		return;
 	}
-	if (f->img.in_record_bytes != tensor_bytes(&f->model->task->in) ||
-	    f->img.out_record_bytes != tensor_bytes(&f->model->task->out))
+	if (f->img.in_record_bytes != package_board_in_bytes(p) ||
+	    f->img.out_record_bytes != package_board_out_bytes(p))
 		snprintf(f->why, sizeof(f->why), "its records are not those of the task");
 	else if ((size_t)SLOTIMG_HEADER_BYTES + f->img.n_regs * SLOTIMG_REG_BYTES +
 			 f->img.steps_bytes >

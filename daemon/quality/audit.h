@@ -8,7 +8,8 @@
 /* Trust in answers of boards: of every batch that comes back one record, drawn by a seeded
  * generator, is computed by its definition and compared with the closed-form bound of the
  * model's certificate. An answer beyond the bound cannot be the network's: board or link gave
- * a wrong one. One per board. */
+ * a wrong one. Packages with a host program have no such bound; their reference is run instead,
+ * and every bit has to be the same. One per board. */
 struct audit_model {
 	char name[32];
 	struct hv_metric pooled; /* the task's metric over everything checked */
@@ -19,7 +20,8 @@ enum { AUDIT_MODELS_MAX = 64 };
 struct audit {
 	struct hv_rng rng;
 	uint64_t checked, wrong;
-	double worst; /* largest |error| / bound so far; above 1 is wrong */
+	double worst; /* largest |error| / bound so far; above 1 is wrong, infinite
+			 for an answer with wrong bits */
 	unsigned models;
 	struct audit_model model[AUDIT_MODELS_MAX];
 	double *ref, *got; /* one output record each, owned */
