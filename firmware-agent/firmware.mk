@@ -77,10 +77,12 @@ $(OUT)/agent-core.elf: $(call objects,$(core))
 	$(call say,ARM_LD)$(ARM_CC) $(ARM) -nostdlib -Wl,--gc-sections -Wl,-e,agent_step \
 		$(addprefix -Wl$(comma)-u$(comma),$(api)) $^ -lgcc -o $@
 
-$(OUT)/size.txt: $(OUT)/agent-core.elf $(OUT)/agent-mps2.elf $(SRC)/firmware-agent/size-report
+$(OUT)/size.txt: $(OUT)/agent-core.elf $(OUT)/agent-mps2.elf $(OUT)/agent-max78000.elf \
+	$(SRC)/firmware-agent/size-report
 	@$(SRC)/firmware-agent/size-report $(call tool,size) $(call tool,nm) $(OUT) \
 		$(FLASH_MAX) $(RAM_MAX) $(STACK_MAX) "$(api)" \
-		$(patsubst %,$(OUT)/%.ci,$(core)) >$@.new || { cat $@.new; rm -f $@.new; exit 1; }
+		"$(patsubst %,$(OUT)/%.ci,$(core))" \
+		"$(max78000_objects:.o=.ci)" >$@.new || { cat $@.new; rm -f $@.new; exit 1; }
 	@mv $@.new $@
 	@cat $@
 

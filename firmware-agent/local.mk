@@ -16,6 +16,9 @@ libhvagent_la_LIBADD = libhvlink.la libhvsteps.la
 EXTRA_DIST += firmware-agent/firmware.mk firmware-agent/size-report firmware-agent/libc \
 	firmware-agent/hal/mps2 firmware-agent/hal/max78000 firmware-agent/hal/template firmware-agent/app \
 	models/primary
+if WITH_FIRMWARE
+all-local: firmware
+endif
 firmware: harvest-model$(EXEEXT)
 	@if test -z '$(ARM_CC)'; then \
 		echo 'firmware: no arm-none-eabi-gcc: install gcc-arm-none-eabi and run configure again' >&2; \
