@@ -1,0 +1,174 @@
+#include "accel/cost/cost.h"
+#include "nas/search.h"
+#include "tasks/metric.h"
+#include "util/own.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+double nas_now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+bool nas_time_left(const struct nas_request *q, double share)
+{
+	return nas_now_s() - q->start_s < share * q->budget_s;
+}
+
+void nas_say(const struct nas_request *q, const char *what, double share, double best)
+{
+	if (q->say != NULL)
+		q->say(q->ctx, what, share, best);
+}
+
+bool nas_better(const struct harvest_task *task, double a, double b)
+{
+	if (isnan(a) || isnan(b))
+		return !isnan(a);
+	return hv_metric_larger_is_better(task->metric) ? a > b : a < b;
+}
+
+/* a is at least as good as b in everything. */
+static bool covers(const struct harvest_task *t, const struct nas_found *a,
+		   const struct nas_found *b)
+{
+	return !nas_better(t, b->error, a->error) && a->cycles <= b->cycles &&
+	       a->weight_bytes <= b->weight_bytes && a->host_cycles <= b->host_cycles &&
+	       a->words <= b->words;
+}
+
+static void note(struct nas_front *f, const struct harvest_task *t, const struct nas_found *x)
+{
+	if (f->traces == NAS_TRACE_MAX ||
+	    (f->traces > 0 && !nas_better(t, x->error, f->trace[f->traces - 1].error)))
+		return;
+	f->trace[f->traces++] = (struct nas_trace){ x->at_s, x->error };
+}
+
+static void drop(struct nas_front *f, unsigned i)
+{
+	package_free(f->of[i].package);
+	memmove(&f->of[i], &f->of[i + 1], (f->n - i - 1) * sizeof(f->of[0]));
+	f->n--;
+}
+
+void nas_front_add(struct nas_front *f, const struct harvest_task *task, struct nas_found found)
+{
+	unsigned at = 0;
+
+	f->tried++;
+	if (isnan(found.error)) {
+		package_free(found.package);
+		return;
+	}
+	note(f, task, &found);
+	for (unsigned i = 0; i < f->n; i++)
+		if (covers(task, &f->of[i], &found)) {
+			package_free(found.package);
+			return;
+		}
+	for (unsigned i = f->n; i-- > 0;)
+		if (covers(task, &found, &f->of[i]))
+			drop(f, i);
+	if (f->n == NAS_FOUND_MAX)
+		drop(f, f->n - 1);
+	while (at < f->n && nas_better(task, f->of[at].error, found.error))
+		at++;
+	memmove(&f->of[at + 1], &f->of[at], (f->n - at) * sizeof(f->of[0]));
+	f->of[at] = found;
+	f->n++;
+}
+
+static bool within(const struct nas_found *x, const struct nas_request *q)
+{
+	double us = x->cycles * (CNN_CYCLE_NS * 1e-3);
+
+	return (q->max_weight_bytes == 0 || x->weight_bytes <= q->max_weight_bytes) &&
+	       (q->max_latency_us == 0 || us <= q->max_latency_us) &&
+	       (q->max_host_cycles == 0 || x->host_cycles <= q->max_host_cycles);
+}
+
+struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request *q, bool *meets)
+{
+	struct nas_found *best = NULL, *least = NULL;
+
+	for (unsigned i = 0; i < f->n; i++) {
+		struct nas_found *x = &f->of[i];
+
+		if (!within(x, q))
+			continue;
+		if (least == NULL || nas_better(q->task, x->error, least->error))
+			least = x;
+		if (!hv_metric_meets(q->task->metric, x->error, q->max_error))
+			continue;
+		if (best == NULL || x->cycles < best->cycles ||
+		    (x->cycles == best->cycles && x->host_cycles < best->host_cycles))
+			best = x;
+	}
+	*meets = best != NULL;
+	if (best == NULL && least == NULL && f->n > 0)
+		return &f->of[0];
+	return best != NULL ? best : least;
+}
+
+int nas_front_add_model(struct nas_front *f, struct nas_request *q, struct nas_model *m, char *why,
+			size_t cap)
+{
+	struct package *p = NULL;
+	struct nas_found x = { .error = m->error, .at_s = nas_now_s() - q->start_s };
+	int r;
+
+	m->seed = q->seed;
+	r = nas_model_package(m, q->task, &p, why, cap);
+	if (r < 0)
+		return r;
+	x.package = p;
+	x.cycles = m->cycles;
+	x.host_cycles = m->host_cycles;
+	x.weight_bytes = m->weight_bytes;
+	x.words = m->words;
+	x.layers = p->net.layers;
+	snprintf(x.engine, sizeof(x.engine), "%s", m->engine);
+	snprintf(x.encoding, sizeof(x.encoding), "%s", m->plan->text);
+	nas_front_add(f, q->task, x);
+	return HV_OK;
+}
+
+void nas_front_free(struct nas_front *f)
+{
+	if (f == NULL)
+		return;
+	for (unsigned i = 0; i < f->n; i++)
+		package_free(f->of[i].package);
+	free(f);
+}
+
+int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_t cap)
+{
+	struct nas_front *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (f == NULL) {
+		snprintf(why, cap, "out of memory");
+		return HV_E_NOMEM;
+	}
+	f->base_error = NAN;
+	q->start_s = nas_now_s();
+	r = nas_search_linear(q, f, why, cap);
+	if (r == HV_E_NOENT)
+		r = nas_search_structure(q, f, why, cap);
+	if (r == HV_E_NOENT)
+		r = nas_search_points(q, f, why, cap);
+	f->seconds = nas_now_s() - q->start_s;
+	if (r < 0) {
+		nas_front_free(f);
+		return r;
+	}
+	*front = f;
+	return HV_OK;
+}

@@ -1,0 +1,82 @@
+#ifndef NAS_SEARCH_H
+#define NAS_SEARCH_H
+#include "accel/package/package.h"
+#include "nas/model.h"
+
+enum { NAS_FOUND_MAX = 128, NAS_TRACE_MAX = 512 };
+
+/* One approximation that the search has met. */
+struct nas_found {
+	struct package *package; /* owned; without certificate and vectors, but for linear tasks */
+	double error; /* the task's metric on validation records, by the whole-number network */
+	uint32_t cycles; /* of the accelerator, for one record */
+	uint64_t host_cycles;
+	size_t weight_bytes;
+	uint32_t words; /* unloaded for one record */
+	unsigned layers;
+	double at_s; /* since the search began */
+	char engine[32];
+	char encoding[96];
+};
+
+struct nas_trace {
+	double at_s, error; /* best so far */
+};
+
+struct nas_front {
+	unsigned n;
+	struct nas_found of[NAS_FOUND_MAX]; /* none is worse than another in everything; by error,
+					       best first */
+	unsigned tried;
+	unsigned traces;
+	struct nas_trace trace[NAS_TRACE_MAX];
+	double seconds;
+	double base_error; /* of the linear least-squares fit with the same interface; NaN: none */
+};
+
+struct nas_request {
+	const struct harvest_task *task;
+	double aim; /* stop looking for less error than this; the search goes on to make it cheap */
+	double max_error; /* what an answer has to meet; see hv_metric_meets() */
+	double max_latency_us; /* of the accelerator for one record, 0: any */
+	size_t max_weight_bytes; /* 0: any */
+	uint64_t max_host_cycles; /* a third of the exact code's */
+	double budget_s;
+	uint64_t seed;
+	unsigned threads;
+	/* Progress; may be NULL. */
+	void (*say)(void *ctx, const char *what, double share, double best);
+	void *ctx;
+	double start_s;
+};
+
+/* Everything the engines found, with no claim that any meets the request. *front is returned
+ * owned: nas_front_free(). HV_E_NOMEM; HV_E_INVAL with a sentence in why: the task cannot be
+ * searched. */
+HV_NODISCARD int nas_search(struct nas_request *q, struct nas_front **front, char *why,
+			    size_t cap);
+void nas_front_free(struct nas_front *f); /* NULL is fine */
+
+/* Adds one; drops what it beats, or itself. Takes the package in every case. */
+void nas_front_add(struct nas_front *f, const struct harvest_task *task, struct nas_found found);
+/* The cheapest that meets error and limits, by accelerator cycles, then host cycles; else the
+ * one of least error. NULL: nothing found. *meets: it does. */
+struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request *q, bool *meets);
+/* True when error a is smaller than b in the sense of the task's metric. */
+bool nas_better(const struct harvest_task *task, double a, double b);
+double nas_now_s(void);
+bool nas_time_left(const struct nas_request *q, double share);
+void nas_say(const struct nas_request *q, const char *what, double share, double best);
+/* Prices a model, packs it and adds it. HV_E_NOMEM, HV_E_INVAL. */
+HV_NODISCARD int nas_front_add_model(struct nas_front *f, struct nas_request *q,
+				     struct nas_model *m, char *why, size_t cap);
+
+/* Engines. Each adds what it finds; HV_E_NOENT: not for this task. */
+HV_NODISCARD int nas_search_linear(struct nas_request *q, struct nas_front *f, char *why,
+				   size_t cap);
+HV_NODISCARD int nas_search_points(struct nas_request *q, struct nas_front *f, char *why,
+				   size_t cap);
+HV_NODISCARD int nas_search_structure(struct nas_request *q, struct nas_front *f, char *why,
+				      size_t cap);
+
+#endif
