@@ -252,8 +252,8 @@ static int hold(struct court *c, uint64_t seed, uint64_t samples, char *why, siz
 	return HV_OK;
 }
 
-int nas_certify(struct package *p, const struct harvest_task *task, uint64_t seed,
-		uint64_t samples, struct nas_verdict *v, char *why, size_t cap)
+int nas_certify(struct package *p, const struct harvest_task *task, uint64_t seed, uint64_t samples,
+		struct nas_verdict *v, char *why, size_t cap)
 {
 	struct court c = { .task = task, .p = p, .v = v };
 	int r = HV_E_NOMEM;

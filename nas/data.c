@@ -22,8 +22,9 @@ static int draw_one(struct nas_data *d, size_t i, uint64_t seed, uint64_t index,
 	tensor_to_double(&t->in, record, scratch);
 	for (size_t e = 0; e < d->ins; e++) {
 		if (!isfinite(scratch[e]))
-			return refuse(why, cap, t, "draws records that are no finite numbers: "
-						   "mend its sampler");
+			return refuse(why, cap, t,
+				      "draws records that are no finite numbers: "
+				      "mend its sampler");
 		d->in[e * d->n + i] = scratch[e];
 	}
 	t->reference(record, scratch);
@@ -32,8 +33,9 @@ static int draw_one(struct nas_data *d, size_t i, uint64_t seed, uint64_t index,
 		d->weight[i] = t->weight(record, scratch);
 	for (size_t e = 0; e < d->outs; e++) {
 		if (!isfinite(scratch[e]))
-			return refuse(why, cap, t, "answers with values that are no finite "
-						   "numbers: mend its reference or its sampler");
+			return refuse(why, cap, t,
+				      "answers with values that are no finite "
+				      "numbers: mend its reference or its sampler");
 		d->ref[e * d->n + i] = scratch[e];
 	}
 	if (!isfinite(d->weight[i]) || d->weight[i] < 0)
@@ -67,8 +69,9 @@ static int fill(struct nas_data *d, uint64_t seed, uint64_t first, char *why, si
 	for (size_t e = 0; e < d->outs; e++)
 		changes |= varies(d->ref + e * d->n, d->n);
 	if (!changes && d->n > 1)
-		return refuse(why, cap, d->task, "answers the same to every record: there is "
-						 "nothing to approximate");
+		return refuse(why, cap, d->task,
+			      "answers the same to every record: there is "
+			      "nothing to approximate");
 	return HV_OK;
 }
 

@@ -92,8 +92,11 @@ void nas_encoding_range(struct nas_encoding *e, unsigned cut, const struct nas_d
 static void value_text(const struct nas_plan *p, unsigned v, char *to, size_t cap)
 {
 	const struct hostprog_ins *s = &p->value[v];
-	const char *sign = s->op == HP_ADD ? "+" : s->op == HP_SUB ? "-" : s->op == HP_MUL ? "*"
-							 : s->op == HP_DIV ? "/" : "?";
+	const char *sign = s->op == HP_ADD   ? "+"
+			   : s->op == HP_SUB ? "-"
+			   : s->op == HP_MUL ? "*"
+			   : s->op == HP_DIV ? "/"
+					     : "?";
 	char a[40] = "", b[40] = "";
 
 	if (s->op == HP_IN) {

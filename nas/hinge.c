@@ -28,7 +28,8 @@ struct hinge {
 /* clang-format off */
 __attribute__((optimize("O3"), target_clones("arch=x86-64-v3", "default")))
 /* clang-format on */
-static void requant(float *v, size_t n, int shift, int bias, int act)
+static void
+requant(float *v, size_t n, int shift, int bias, int act)
 {
 	const int right = 7 - shift, half = right > 0 ? 1 << (right - 1) : 0;
 	const int least = act == CNN_ACT_RELU ? 0 : -128, sign = act == CNN_ACT_ABS ? -1 : 0;
@@ -296,7 +297,8 @@ static void reweigh(struct hinge *h, bool first)
 		for (unsigned k = 0; k < p->targets; k++)
 			e2 += (double)h->rest[k * p->n + i] * (double)h->rest[k * p->n + i];
 		/* the error in units of the metric */
-		h->pool[i] = first || h->sw[i] <= 0 ? 0 : (float)(sqrt(e2) / (double)h->sw[i] * root);
+		h->pool[i] =
+			first || h->sw[i] <= 0 ? 0 : (float)(sqrt(e2) / (double)h->sw[i] * root);
 		mean += (double)h->pool[i] / (double)p->n;
 	}
 	for (size_t i = 0; i < p->n; i++) {
@@ -386,8 +388,7 @@ int nas_hinge_run(const struct nas_hinge_problem *p, nas_hinge_watch *watch, voi
 	h.u.bias = calloc(p->width + 1u, 1);
 	hv_rng_seed(&h.rng, p->seed);
 	if (h.q != NULL && h.rest != NULL && h.sw != NULL && h.pool != NULL && h.wide != NULL &&
-	    h.dots != NULL && h.w != NULL && h.b != NULL && h.u.weights != NULL &&
-	    h.u.bias != NULL)
+	    h.dots != NULL && h.w != NULL && h.b != NULL && h.u.weights != NULL && h.u.bias != NULL)
 		r = run(&h, watch, ctx);
 	clear(&h);
 	if (r < 0)

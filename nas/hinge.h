@@ -35,8 +35,8 @@ typedef bool nas_hinge_watch(void *ctx, double share, double error);
 
 /* *u is owned by the caller: nas_units_clear(). HV_E_NOMEM; HV_E_CANCEL when stopped before
  * the first unit. */
-HV_NODISCARD int nas_hinge_run(const struct nas_hinge_problem *p, nas_hinge_watch *watch,
-			       void *ctx, struct nas_units *u);
+HV_NODISCARD int nas_hinge_run(const struct nas_hinge_problem *p, nas_hinge_watch *watch, void *ctx,
+			       struct nas_units *u);
 void nas_units_clear(struct nas_units *u);
 
 /* Outputs of units as the accelerator computes them: to (units, n), floats. */

@@ -7,3 +7,20 @@ libhvsuper_la_SOURCES = nas/super/super.h nas/super/net.h nas/super/super.c nas/
 libhvsuper_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libhvsuper_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS) -ffp-contract=off
 libhvsuper_la_LIBADD = libhvutil.la $(OPENBLAS_LIBS) -lm
+
+# the search for approximations
+noinst_LTLIBRARIES += libhvnas.la
+libhvnas_la_SOURCES = \
+	nas/data.h nas/data.c nas/plan.h nas/plan.c nas/encoding.h nas/encoding.c \
+	nas/lsq.h nas/lsq.c nas/hinge.h nas/hinge.c nas/model.h nas/model.c nas/pack.c \
+	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c \
+	nas/structure.c nas/certify.h nas/certify.c nas/report.h nas/report.c
+libhvnas_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
+libhvnas_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
+libhvnas_la_LIBADD = libhvsuper.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la $(OPENBLAS_LIBS) \
+	-lpthread -lm
+
+bin_PROGRAMS += harvest-nas
+harvest_nas_SOURCES = nas/cli/main.c nas/cli/cli.h nas/cli/request.c nas/cli/search.c \
+	nas/cli/certify.c nas/cli/list.c
+harvest_nas_LDADD = libhvnas.la

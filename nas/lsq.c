@@ -9,7 +9,8 @@ enum { CHUNK = 1024 };
 /* Adds rows from..from+n of the weighted columns to the sums. wide: (columns + 1 + targets,
  * CHUNK) scratch. */
 static void add_chunk(const float *cols, unsigned columns, const double *t, unsigned targets,
-		      const double *w, size_t rows, size_t from, size_t n, double *wide, double *all)
+		      const double *w, size_t rows, size_t from, size_t n, double *wide,
+		      double *all)
 {
 	unsigned m = columns + 1 + targets;
 

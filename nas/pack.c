@@ -114,16 +114,15 @@ static int op(struct hostprog *h, enum hostprog_op o, int a, int b)
 {
 	if (a < 0 || b < 0)
 		return a < 0 ? a : b;
-	return hostprog_add(
-		h, (struct hostprog_ins){ .op = o, .a = (uint16_t)a, .b = (uint16_t)b });
+	return hostprog_add(h,
+			    (struct hostprog_ins){ .op = o, .a = (uint16_t)a, .b = (uint16_t)b });
 }
 
 /* Target k of the words; the value's index or HV_E_*. */
 static int target_value(const struct nas_model *m, struct hostprog *h, unsigned k)
 {
 	unsigned targets = m->plan->targets, sets = m->residual ? 2 : 1, at = 0;
-	int sum = hostprog_add(h,
-			       (struct hostprog_ins){ .op = HP_CONST, .k = m->row[k].constant });
+	int sum = hostprog_add(h, (struct hostprog_ins){ .op = HP_CONST, .k = m->row[k].constant });
 
 	for (unsigned part = 0; part < NAS_PARTS; part++) {
 		bool there = part < 2 ? m->hiddens > 0 : m->direct;
@@ -131,10 +130,10 @@ static int target_value(const struct nas_model *m, struct hostprog *h, unsigned 
 
 		if (!there || part % 2 >= sets)
 			continue;
-		word = hostprog_add(h, (struct hostprog_ins){ .op = HP_WORD,
-							      .index = at * targets + k });
-		unit = hostprog_add(h, (struct hostprog_ins){ .op = HP_CONST,
-							      .k = m->row[k].unit[part] });
+		word = hostprog_add(
+			h, (struct hostprog_ins){ .op = HP_WORD, .index = at * targets + k });
+		unit = hostprog_add(
+			h, (struct hostprog_ins){ .op = HP_CONST, .k = m->row[k].unit[part] });
 		sum = op(h, HP_ADD, sum, op(h, HP_MUL, word, unit));
 		at++;
 	}
@@ -176,9 +175,8 @@ static int make_decode(const struct nas_model *m, struct hostprog *h)
 	if (r >= 0)
 		r = post_values(m, h, target, value);
 	for (unsigned e = 0; r >= 0 && e < h->out_elements; e++)
-		r = hostprog_add(h, (struct hostprog_ins){ .op = HP_RESULT,
-							   .a = (uint16_t)value[e],
-							   .index = e });
+		r = hostprog_add(h, (struct hostprog_ins){
+					    .op = HP_RESULT, .a = (uint16_t)value[e], .index = e });
 	return r < 0 ? r : HV_OK;
 }
 
@@ -212,8 +210,9 @@ static void price(struct nas_model *m, const struct package *p)
 	m->words = cnn_steps_words(&p->steps);
 	m->weight_bytes = 0;
 	for (unsigned i = 0; i < p->net.layers; i++)
-		m->weight_bytes += cnn_layer_weights(&p->net.layer[i]) +
-				   (p->net.layer[i].bias != NULL ? p->net.layer[i].out_channels : 0);
+		m->weight_bytes +=
+			cnn_layer_weights(&p->net.layer[i]) +
+			(p->net.layer[i].bias != NULL ? p->net.layer[i].out_channels : 0);
 }
 
 int nas_model_package(struct nas_model *m, const struct harvest_task *task, struct package **to,

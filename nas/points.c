@@ -204,9 +204,9 @@ static bool affordable(const struct points *g, const struct nas_encoding *e, uns
 {
 	uint64_t most = g->q->max_host_cycles;
 
-	return most == 0 || nas_plan_encode_cycles(&e->plan, g->q->task) +
-					    decode_cycles(&e->plan, parts) <=
-				    most;
+	return most == 0 ||
+	       nas_plan_encode_cycles(&e->plan, g->q->task) + decode_cycles(&e->plan, parts) <=
+		       most;
 }
 
 static void collect(struct points *g, struct nas_encoding *e)
@@ -261,7 +261,7 @@ enum { DERIVED = 8 };
 static const struct {
 	uint8_t pieces;
 	enum nas_spacing spacing;
-} ways[] = { { 1, NAS_UNIFORM }, { 4, NAS_UNIFORM }, { 8, NAS_UNIFORM },
+} ways[] = { { 1, NAS_UNIFORM }, { 4, NAS_UNIFORM },   { 8, NAS_UNIFORM },
 	     { 8, NAS_TO_TOP },  { 8, NAS_TO_BOTTOM }, { 8, NAS_TO_ENDS } };
 
 /* One more value of every kind, cut in every way. */
@@ -301,7 +301,8 @@ static int choose_base(struct points *g, struct nas_encoding *best)
 	if (g->tries == 0) {
 		snprintf(g->why, g->cap,
 			 "task %s: putting %zu inputs into the accelerator and taking %zu results "
-			 "out takes the host more than the %llu cycles that are a third of the exact "
+			 "out takes the host more than the %llu cycles that are a third of the "
+			 "exact "
 			 "code; it stays on the CPU",
 			 g->q->task->name, g->train.ins, g->train.outs,
 			 (unsigned long long)g->q->max_host_cycles);
@@ -336,8 +337,7 @@ static void collect_recuts(struct points *g, const struct nas_encoding *now)
 		if (now->cuts > 1) {
 			struct nas_encoding e = *now;
 
-			memmove(&e.cut[i], &e.cut[i + 1],
-				(e.cuts - i - 1) * sizeof(e.cut[0]));
+			memmove(&e.cut[i], &e.cut[i + 1], (e.cuts - i - 1) * sizeof(e.cut[0]));
 			e.cuts--;
 			collect(g, &e);
 		}

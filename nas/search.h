@@ -53,8 +53,7 @@ struct nas_request {
 /* Everything the engines found, with no claim that any meets the request. *front is returned
  * owned: nas_front_free(). HV_E_NOMEM; HV_E_INVAL with a sentence in why: the task cannot be
  * searched. */
-HV_NODISCARD int nas_search(struct nas_request *q, struct nas_front **front, char *why,
-			    size_t cap);
+HV_NODISCARD int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_t cap);
 void nas_front_free(struct nas_front *f); /* NULL is fine */
 
 /* Adds one; drops what it beats, or itself. Takes the package in every case. */

@@ -102,8 +102,9 @@ int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struc
 int nas_cli_task(const struct nas_cli *c, const char *name, const struct harvest_task **task)
 {
 	if (name == NULL)
-		return nas_cli_fail(c, HV_E_INVAL, "--task NAME is missing: what to approximate; "
-						   "harvest-nas list prints the names");
+		return nas_cli_fail(c, HV_E_INVAL,
+				    "--task NAME is missing: what to approximate; "
+				    "harvest-nas list prints the names");
 	*task = task_find(name);
 	if (*task != NULL)
 		return EXIT_DONE;
