@@ -44,8 +44,8 @@ struct options {
 
 static const char usage[] =
 	"Usage: bench/non-interference [OPTION]...\n"
-	"  --seconds S        modelled time of each board [40]\n"
-	"  --long             two modelled hours on each trace\n"
+	"  --seconds S        modelled time of each board [20]\n"
+	"  --long             a modelled hour on each trace, under each load: 24 hours of boards\n"
 	"  --trace NAME       periodic, told, jitter, poisson, bursty or recorded [all]\n"
 	"  --load NAME        jobs, loads or babble [all]\n"
 	"  --recorded FILE    CSV start_us,busy_us of the recorded trace\n"
@@ -262,7 +262,7 @@ static bool set(struct options *o, int opt, const char *arg)
 
 	switch (opt) {
 	case O_SECONDS: ok = number(arg, 3, 1e6, &o->trial.seconds); break;
-	case O_LONG: o->trial.seconds = 7200; break;
+	case O_LONG: o->trial.seconds = 3600; break;
 	case O_TRACE: o->trace = arg; break;
 	case O_LOAD: o->load = arg; break;
 	case O_RECORDED: o->trial.recorded = arg; break;
@@ -304,7 +304,7 @@ static bool coherent(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .trial = { .seconds = 40,
+	struct options o = { .trial = { .seconds = 20,
 					.seed = 1,
 					.link_bps = 12000000,
 					.recorded = SRCDIR "/bench/data/camera.csv" },

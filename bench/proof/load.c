@@ -152,11 +152,13 @@ static bool loader_send(struct load *l)
  * possible only where a hostile daemon takes part. */
 static bool loader_step(struct load *l)
 {
-	const struct link_model_state *s = &l->p.slot[l->slot];
-	bool answered = l->p.slot_states[l->slot] != l->answers;
+	const struct link_model_state *s;
+	bool answered;
 
 	if (l->loader == LOADER_IDLE)
 		return loader_ask(l);
+	s = &l->p.slot[l->slot];
+	answered = l->p.slot_states[l->slot] != l->answers;
 	if (vboard_now_ns(l->b) > l->since_ns + 2000 * MS) {
 		l->refusals++;
 		l->loader = LOADER_IDLE;

@@ -1,13 +1,13 @@
 #!/bin/sh
 # The proof of non-interference in its short form, and the check of the check: a board with
-# an agent broken on purpose must fail. Modelled seconds: 4, or 300 with HARVEST_LONG=1. Runs
+# an agent broken on purpose must fail. Modelled seconds: 3, or 300 with HARVEST_LONG=1. Runs
 # in the build directory; make check exports srcdir.
 set -u
 proof=bench/non-interference
 passed=0 failed=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/harvest-proof.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT INT TERM
-seconds=4
+seconds=3
 [ -z "${HARVEST_LONG:-}" ] || seconds=300
 
 story() { # story SENTENCE COMMAND...
