@@ -244,17 +244,21 @@ static void garbage(struct load *l)
 static void hostile_message(struct load *l)
 {
 	uint8_t m[700];
+	bool is_job;
 	size_t n = 1 + hv_rng_below(&l->rng, sizeof(m) - 1);
 
 	for (size_t i = 0; i < n; i++)
 		m[i] = (uint8_t)hv_rng_below(&l->rng, 256);
-	m[0] = (uint8_t)(1 + hv_rng_below(&l->rng, 12));
+	m[0] = (uint8_t)(1 + hv_rng_below(&l->rng, LINK_JOB_BUFFER));
 	if (m[0] == LINK_RESET) /* takes jobs without a word, as it should: see new_life() */
 		m[0] = LINK_JOB;
-	if (m[0] == LINK_JOB && n > 4)
+	if (m[0] == LINK_BAUD_REQ) /* the far end of this line has one rate */
+		m[0] = LINK_JOB_BUFFER;
+	is_job = m[0] == LINK_JOB || m[0] == LINK_JOB_BUFFER;
+	if (is_job && n > 4)
 		m[4] |= 0x80;
 	if (hv_rng_below(&l->rng, 2) == 0 && n > 5)
-		m[m[0] == LINK_JOB ? 5 : 1] = (uint8_t)hv_rng_below(&l->rng, 5);
+		m[is_job ? 5 : 1] = (uint8_t)hv_rng_below(&l->rng, 5);
 	if (room(l, n) && arq_send(&l->p.arq, m, n, NULL, 0) == HV_OK)
 		l->hostile_messages++;
 }

@@ -33,7 +33,7 @@ struct peer {
 	struct link_result result; /* the last one, without its tail */
 	struct link_status status;
 	struct link_clock clock;
-	unsigned clocks, statuses, reports, events;
+	unsigned clocks, statuses, reports, events, others;
 	int last_code;
 	struct peer_job job[PEER_JOBS];
 };
