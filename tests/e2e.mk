@@ -3,7 +3,7 @@ EXTRA_DIST += tests/e2e/lib.sh
 e2e_tests = tests/e2e/30-precision.sh tests/e2e/40-unplug.sh tests/e2e/45-boards.sh \
 	tests/e2e/50-faults.sh tests/e2e/60-non-interference.sh
 # skipped unless `make firmware` was run and the emulator is installed
-e2e_tests += tests/emu/mps2.sh
+e2e_tests += tests/emu/mps2.sh tests/emu/max78000fthr.sh
 dist_check_SCRIPTS += $(e2e_tests)
 TESTS += $(e2e_tests)
 AM_TESTS_ENVIRONMENT = top_builddir='$(top_builddir)'; top_srcdir='$(top_srcdir)'; \

@@ -143,8 +143,10 @@ static int check_options(const struct cli *c)
 	    (cli_has(c, CLI_LEVEL) || cli_has(c, CLI_SAMPLES)))
 		return cli_fail(c, HV_E_INVAL,
 				"--level and --samples are for approximations, not for a network");
-	if (!cli_has(c, CLI_YAML) && (cli_has(c, CLI_AVG_ROUND) || cli_has(c, CLI_FIFO)))
-		return cli_fail(c, HV_E_INVAL, "--avg-pool-rounding and --fifo go with --yaml");
+	if (!cli_has(c, CLI_YAML) &&
+	    (cli_has(c, CLI_AVG_ROUND) || cli_has(c, CLI_FIFO) || cli_has(c, CLI_SEED)))
+		return cli_fail(c, HV_E_INVAL,
+				"--avg-pool-rounding, --fifo and --seed go with --yaml");
 	if (!cli_has(c, CLI_OUT))
 		return cli_fail(c, HV_E_INVAL, "-o FILE.hvm is missing: where the package goes");
 	return CLI_DONE;

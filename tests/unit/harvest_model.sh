@@ -72,6 +72,22 @@ check "JSON of build" grep -q '"name":"dct32-l3".*"certified":[0-9]' "$W/out"
 check "two builds give the same bytes" cmp "$W/a.hvm" "$W/b.hvm"
 check "make's package has the same bytes" cmp "$W/a.hvm" "$B/models/approx/dct32/dct32-l3.hvm"
 
+# A network for a firmware: the same bytes every time, and only of a network.
+yaml=${top_srcdir:-.}/models/primary/kws20_v3.yaml
+exits 2 build --yaml "$yaml" --name kws -o "$W/k.hvm"
+exits 2 build --yaml "$yaml" --seed twenty --name kws -o "$W/k.hvm"
+exits 2 build --task dct32 --seed 1 -o "$W/k.hvm"
+exits 0 build --yaml "$yaml" --seed 20 --name kws -o "$W/k.hvm"
+exits 2 image "$W/k.hvm"
+exits 2 image "$W/a.hvm" -o "$W/k.img"
+check "an approximation is named as such" grep -q 'dct32: only a network' "$W/err"
+exits 8 image "$W/nosuch.hvm" -o "$W/k.img"
+check "nothing was written by failures" test ! -e "$W/k.img"
+exits 0 image "$W/k.hvm" -o "$W/k.img" --json
+check "JSON of image" grep -q '"cycles":71782.*"kernel_first":376,"kernel_words":392' "$W/out"
+exits 0 image "$W/k.hvm" -o "$W/k2.img"
+check "two images have the same bytes" cmp "$W/k.img" "$W/k2.img"
+
 # All installed packages prove themselves.
 exits 0 check "$B"/models/approx/*/*.hvm
 check "24 packages pass" grep -q '^24 passed, 0 failed$' "$W/out"
