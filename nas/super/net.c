@@ -182,6 +182,15 @@ static void round_weights(const struct super_layer *l, unsigned bits, float *to)
 		to[i] = step * clampf(nearest(l->w.v[i] * inverse), -half, half - 1);
 }
 
+/* Sums of narrow weights count in steps of theirs, and so do their biases: 128 of them is the
+ * bias's unit. */
+static float round_bias(float v, unsigned bits)
+{
+	float step = (float)(1 << (8 - (8 >> bits)));
+
+	return 128 * step * clampf(nearest(v / step), -128, 127);
+}
+
 /* Heads have eight-bit weights too, one scale a row. */
 static void round_head(struct super_layer *l, unsigned out)
 {
@@ -230,7 +239,7 @@ static void layer_sums(struct super_net *net, unsigned at, unsigned units)
 	mul_nt(layer_input(net, at), (struct mat){ l->rounded, l->in },
 	       (struct mat){ l->y, l->max }, net->batch, units, fan_in(net, at), 1, false);
 	for (unsigned u = 0; u < units; u++)
-		l->bias[u] = 128 * clampf(nearest(l->b.v[u]), -128, 127);
+		l->bias[u] = round_bias(l->b.v[u], l->bits.drawn);
 	for (unsigned i = 0; i < net->batch; i++)
 		for (unsigned u = 0; u < units; u++)
 			l->y[(size_t)i * l->max + u] += l->bias[u];

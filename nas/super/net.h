@@ -66,6 +66,23 @@ void super_net_learn_picks(struct super_net *net, float rate, float temperature)
 /* The gradients that the picks got are not for them. */
 void super_net_forget_picks(struct super_net *net);
 
+/* run.c: a net, its data and its luck. */
+struct super_run {
+	const struct super_data *d; /* set by the caller, like o */
+	const struct super_options *o;
+	struct super_net net;
+	struct hv_rng rng;
+	double mean[SUPER_OUT_MAX], scale[SUPER_OUT_MAX]; /* of the targets */
+};
+
+/* Checks the limits, makes and calibrates the net. HV_E_INVAL, HV_E_NOMEM: nothing is left. */
+HV_NODISCARD int super_run_begin(struct super_run *s);
+void super_run_end(struct super_run *s);
+/* Random records of [first, end) into the net. */
+void super_run_batch(struct super_run *s, size_t first, size_t end);
+/* Cosine schedule from `first` on. */
+float super_run_rate(const struct super_run *s, unsigned step, float first);
+
 /* pick.c */
 void super_pick_init(struct super_pick *p, unsigned n);
 void super_pick_draw(struct super_pick *p, struct hv_rng *r, float temperature);
@@ -73,6 +90,7 @@ void super_pick_learn(struct super_pick *p, float rate, float temperature, uint6
 void super_pick_forget(struct super_pick *p);
 void super_pick_mean(const struct super_pick *p, float share[SUPER_WIDTHS_MAX]);
 unsigned super_pick_best(const struct super_pick *p);
+void super_pick_fix(struct super_pick *p, unsigned i); /* it can be nothing else */
 
 /* cost.c: expected cost under the picks' shares; weight times the gradient of its logarithm is
  * left in cost_grad of every pick. */

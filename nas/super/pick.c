@@ -97,3 +97,9 @@ void super_pick_learn(struct super_pick *p, float rate, float temperature, uint6
 	}
 	super_pick_forget(p);
 }
+
+void super_pick_fix(struct super_pick *p, unsigned i)
+{
+	for (unsigned k = 0; k < p->n; k++)
+		p->logit[k] = k == i ? 0 : -1e4F;
+}

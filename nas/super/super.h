@@ -76,6 +76,28 @@ struct super_choice {
 HV_NODISCARD int super_search(const struct super_data *d, const struct super_options *o,
 			      struct super_choice *choice);
 
+/* One hidden layer in whole numbers, as struct cnn_layer has it. */
+struct super_hidden {
+	unsigned units, from;
+	int8_t *weights, *bias; /* (units, from), (units): owned */
+	unsigned bits;
+	int shift, act; /* total shift; enum cnn_act */
+};
+
+struct super_trained {
+	unsigned layers;
+	struct super_hidden layer[SUPER_DEPTH_MAX];
+	double mse; /* as in super_choice */
+};
+
+/* Train the chosen network alone: float master weights, the whole-number network in every
+ * forward pass, Adam, cosine schedule. o: steps, batch and seed, widths as in the search. Channels
+ * of dropped encodings have weights 0. *t is owned by the caller: super_trained_clear().
+ * HV_E_INVAL: a limit, or a width that o does not have; HV_E_NOMEM; HV_E_CANCEL. */
+HV_NODISCARD int super_train(const struct super_data *d, const struct super_options *o,
+			     const struct super_choice *choice, struct super_trained *t);
+void super_trained_clear(struct super_trained *t);
+
 /* Seconds of one step (weights, then choices), for bench/nas; steps > 0. Negative: HV_E_*. */
 double super_step_seconds(const struct super_data *d, const struct super_options *o,
 			  unsigned steps);

@@ -111,10 +111,6 @@ START_TEST(a_forward_pass_is_a_network_that_the_accelerator_would_run)
 
 	hv_rng_seed(&r, 9);
 	ck_assert_int_eq(super_net_new(&d, &o, &net), HV_OK);
-	for (unsigned l = 0; l < net.depth; l++)
-		for (size_t i = 0; i < net.layer[l].b.n;
-		     i++) /* that all widths of weights can say */
-			net.layer[l].b.v[i] = 64 * rintf(net.layer[l].b.v[i] / 64);
 	for (unsigned round = 0; round < 20; round++) {
 		struct cnn_net ref;
 		char why[128];
@@ -222,6 +218,35 @@ START_TEST(cost_decides_between_networks_of_like_error)
 }
 END_TEST
 
+START_TEST(a_trained_network_is_small_numbers_that_do_the_task)
+{
+	struct super_options o = small();
+	struct super_data d = data();
+	struct super_choice c = { .depth = 2,
+				  .width = { 8, 4 },
+				  .act = { CNN_ACT_ABS, CNN_ACT_RELU },
+				  .bits = { 8, 4 },
+				  .groups = 1 };
+	struct super_trained t;
+
+	o.steps = 3000;
+	ck_assert_int_eq(super_train(&d, &o, &c, &t), HV_OK);
+	ck_assert_uint_eq(t.layers, 2);
+	ck_assert_msg(t.mse < 0.02, "mse %g", t.mse);
+	ck_assert_uint_eq(t.layer[0].units, 8);
+	ck_assert_uint_eq(t.layer[0].from, IN);
+	ck_assert_uint_eq(t.layer[1].units, 4);
+	ck_assert_uint_eq(t.layer[1].from, 8);
+	for (unsigned u = 0; u < 8; u++)
+		ck_assert_int_eq(t.layer[0].weights[u * IN + 2], 0); /* the dropped encoding */
+	for (unsigned i = 0; i < 4 * 8; i++)
+		ck_assert(t.layer[1].weights[i] >= -8 && t.layer[1].weights[i] <= 7);
+	super_trained_clear(&t);
+	c.width[0] = 7; /* no width of the space */
+	ck_assert_int_eq(super_train(&d, &o, &c, &t), HV_E_INVAL);
+}
+END_TEST
+
 static bool stop_at_once(void *ctx, unsigned step, double mse, double cost)
 {
 	(void)mse;
@@ -266,6 +291,7 @@ int main(void)
 	tcase_add_test(t, the_cost_pulls_every_choice_by_its_derivative);
 	tcase_add_test(t, it_finds_a_small_network_for_a_piecewise_linear_task);
 	tcase_add_test(t, cost_decides_between_networks_of_like_error);
+	tcase_add_test(t, a_trained_network_is_small_numbers_that_do_the_task);
 	tcase_add_test(t, who_watches_may_stop_it_and_limits_are_refused);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
