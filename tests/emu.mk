@@ -1,0 +1,40 @@
+# Boards in emulation: the agent's images on models of their chips. What cannot be built or run
+# here is skipped, and says what is missing.
+emu_machine = tests/emu/m78k/machine.c tests/emu/m78k/machine.h tests/emu/m78k/state.h \
+	tests/emu/m78k/core.c tests/emu/m78k/exception.c tests/emu/m78k/chip.c \
+	tests/emu/m78k/uart.c tests/emu/m78k/accel.c tests/emu/m78k/cost.c \
+	tests/emu/m78k/symbols.c tests/emu/m78k/symbols.h
+EXTRA_DIST += tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld
+
+if HAVE_UNICORN
+check_LTLIBRARIES += libhvm78k.la
+libhvm78k_la_SOURCES = $(emu_machine)
+libhvm78k_la_CPPFLAGS = $(AM_CPPFLAGS) $(UNICORN_CFLAGS)
+libhvm78k_la_LIBADD = libhvaccel.la libhvutil.la $(UNICORN_LIBS)
+check_PROGRAMS += tests/emu/unicorn_board
+tests_emu_unicorn_board_SOURCES = tests/emu/unicorn_board.c
+tests_emu_unicorn_board_LDADD = libhvm78k.la libhvutil.la
+
+if HAVE_CHECK
+if HAVE_ARM_CC
+check_PROGRAMS += tests/emu/test_machine
+TESTS += tests/emu/test_machine
+check_DATA = tests/emu/tiny.bin
+CLEANFILES += tests/emu/tiny.bin tests/emu/tiny.elf
+tests_emu_test_machine_SOURCES = tests/emu/test_machine.c
+tests_emu_test_machine_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
+	-DTINY_BIN='"$(abs_top_builddir)/tests/emu/tiny.bin"' \
+	-DTINY_ELF='"$(abs_top_builddir)/tests/emu/tiny.elf"'
+tests_emu_test_machine_LDADD = libhvm78k.la libhvutil.la $(CHECK_LIBS)
+endif
+endif
+else
+EXTRA_DIST += $(emu_machine) tests/emu/unicorn_board.c tests/emu/test_machine.c
+endif
+
+tests/emu/tiny.bin: tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld
+	$(AM_V_GEN)$(MKDIR_P) tests/emu && $(ARM_CC) -std=gnu11 -mcpu=cortex-m4 -mthumb \
+		-mfloat-abi=hard -mfpu=fpv4-sp-d16 -O1 -g -Wall -Wextra -ffreestanding -nostdlib \
+		-T $(top_srcdir)/tests/emu/m78k/tiny.ld $(top_srcdir)/tests/emu/m78k/tiny.c \
+		-o tests/emu/tiny.elf && \
+	$$(echo '$(ARM_CC)' | sed 's/gcc$$/objcopy/') -O binary tests/emu/tiny.elf $@
