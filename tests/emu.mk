@@ -2,7 +2,7 @@
 # here is skipped, and says what is missing.
 emu_machine = tests/emu/m78k/machine.c tests/emu/m78k/machine.h tests/emu/m78k/state.h \
 	tests/emu/m78k/core.c tests/emu/m78k/exception.c tests/emu/m78k/chip.c \
-	tests/emu/m78k/uart.c tests/emu/m78k/accel.c tests/emu/m78k/cost.c \
+	tests/emu/m78k/uart.c tests/emu/m78k/dma.c tests/emu/m78k/accel.c tests/emu/m78k/cost.c \
 	tests/emu/m78k/symbols.c tests/emu/m78k/symbols.h
 EXTRA_DIST += tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld
 

@@ -5,6 +5,7 @@
 #define GCR_BASE  UINT32_C(0x40000000)
 #define WDT_BASE  UINT32_C(0x40003000)
 #define GCFR_BASE UINT32_C(0x40005800)
+#define DMA_BASE  UINT32_C(0x40028000)
 #define FLC_BASE  UINT32_C(0x40029000)
 #define ICC_BASE  UINT32_C(0x4002a000)
 #define UART_BASE UINT32_C(0x40042000)
@@ -49,11 +50,13 @@ enum {
 	RST0_SOFT = 1 << 29,
 	RST0_PERIPH = 1 << 30,
 	DIS_GPIO0 = 1 << 0,
+	DIS_DMA = 1 << 5,
 	DIS_UART0 = 1 << 9,
 	DIS_CNN = 1 << 25,
 	ICC_CTRL = 0x100,
 	ICC_INVALIDATE = 0x700,
 	ICC_READY = 1 << 16,
+	FLC_CLKDIV = 0x08,
 	FLC_ACTRL = 0x40,
 	WDT_CTRL = 0x00,
 	WDT_RST = 0x04,
@@ -81,6 +84,8 @@ void chip_reset(struct machine *m)
 				      .pclkdis0 = UINT32_MAX,
 				      .pclkdis1 = UINT32_MAX,
 				      .memctrl = 5 };
+	m->dma = (struct dma_regs){ 0 };
+	m->chip.flc[FLC_CLKDIV / 4] = 60;
 	for (unsigned p = 0; p < 3; p++)
 		m->chip.gpio[p][0] = UINT32_MAX; /* EN0: all pins are GPIO */
 	machine_clock(m, HZ_ISO);
@@ -374,6 +379,7 @@ uint32_t chip_read(struct machine *m, uint32_t addr)
 			return m->chip.flc[(addr - FLC_BASE) / 4];
 		break;
 	case ICC_BASE: return icc_read(m, addr - ICC_BASE);
+	case DMA_BASE: needs_clock(m, addr, DIS_DMA); return dma_read(m, addr - DMA_BASE);
 	case UART_BASE: needs_clock(m, addr, DIS_UART0); return uart_read(m, addr - UART_BASE);
 	case TRNG_BASE:
 		if (addr - TRNG_BASE == 0)
@@ -419,6 +425,10 @@ void chip_write(struct machine *m, uint32_t addr, uint32_t value)
 			m->chip.icc_ctrl = value & 1;
 		else if (addr - ICC_BASE != ICC_INVALIDATE)
 			break;
+		return;
+	case DMA_BASE:
+		needs_clock(m, addr, DIS_DMA);
+		dma_write(m, addr - DMA_BASE, value);
 		return;
 	case UART_BASE:
 		needs_clock(m, addr, DIS_UART0);

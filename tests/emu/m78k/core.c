@@ -27,9 +27,13 @@
 #define SCB_SHCSR  UINT32_C(0xe000ed24)
 #define SCB_CFSR   UINT32_C(0xe000ed28)
 #define SCB_HFSR   UINT32_C(0xe000ed2c)
+#define SCB_BFAR   UINT32_C(0xe000ed38)
 #define SCB_CPACR  UINT32_C(0xe000ed88)
 #define MPU_TYPE   UINT32_C(0xe000ed90)
 #define MPU_CTRL   UINT32_C(0xe000ed94)
+#define MPU_RNR    UINT32_C(0xe000ed98)
+#define MPU_RBAR   UINT32_C(0xe000ed9c)
+#define MPU_RASR   UINT32_C(0xe000eda0)
 #define SCB_DEMCR  UINT32_C(0xe000edfc)
 #define FPU_FPCCR  UINT32_C(0xe000ef34)
 
@@ -218,6 +222,22 @@ static uint32_t dwt_count(const struct machine *m)
 	return (uint32_t)(m->cycles - c->slept_cycles - c->dwt_zero_cycles);
 }
 
+bool core_forbids(const struct machine *m, uint32_t addr)
+{
+	const struct core_regs *c = &m->core;
+
+	if ((c->mpu_ctrl & 1) == 0)
+		return false;
+	for (unsigned i = 0; i < MPU_REGIONS; i++) {
+		uint64_t bytes = UINT64_C(2) << (c->mpu_rasr[i] >> 1 & 0x1f);
+
+		if ((c->mpu_rasr[i] & 1) != 0 && (c->mpu_rasr[i] >> 24 & 7) == 0 &&
+		    addr >= c->mpu_rbar[i] && addr - c->mpu_rbar[i] < bytes)
+			return true;
+	}
+	return false;
+}
+
 /* -- registers ----------------------------------------------------------------------------- */
 
 static uint32_t gather(const bool *b, uint32_t addr, uint32_t base)
@@ -312,6 +332,10 @@ uint32_t core_read(struct machine *m, uint32_t addr)
 	case SCB_CPACR: return c->cpacr;
 	case MPU_TYPE: return 0x800;
 	case MPU_CTRL: return c->mpu_ctrl;
+	case MPU_RNR: return c->mpu_rnr;
+	case MPU_RBAR: return c->mpu_rbar[c->mpu_rnr];
+	case MPU_RASR: return c->mpu_rasr[c->mpu_rnr];
+	case SCB_BFAR: return c->bfar;
 	case SCB_DEMCR: return c->demcr;
 	case FPU_FPCCR: return c->fpccr;
 	default: break;
@@ -404,11 +428,10 @@ void core_write(struct machine *m, uint32_t addr, uint32_t value, unsigned size)
 	case SCB_CFSR: c->cfsr &= ~value; break;
 	case SCB_HFSR: c->hfsr &= ~value; break;
 	case SCB_CPACR: c->cpacr = value; break;
-	case MPU_CTRL:
-		c->mpu_ctrl = value;
-		if ((value & 1) != 0)
-			machine_violation(m, "the MPU is switched on: not modelled");
-		break;
+	case MPU_CTRL: c->mpu_ctrl = value; break;
+	case MPU_RNR: c->mpu_rnr = value % MPU_REGIONS; break;
+	case MPU_RBAR: c->mpu_rbar[c->mpu_rnr] = value & ~UINT32_C(0x1f); break;
+	case MPU_RASR: c->mpu_rasr[c->mpu_rnr] = value; break;
 	case SCB_DEMCR: c->demcr = value; break;
 	case FPU_FPCCR: c->fpccr = value; break;
 	default: machine_unknown(m, addr, true); break;

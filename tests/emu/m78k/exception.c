@@ -57,6 +57,10 @@ void exception_enter(struct machine *m, unsigned exception)
 	sp = reg_get(m, UC_ARM_REG_SP);
 	frame[7] = (xpsr & ~(uint32_t)XPSR_ALIGNED) | ((sp & 4) != 0 ? XPSR_ALIGNED : 0);
 	sp = (sp & ~UINT32_C(7)) - (uint32_t)sizeof(frame);
+	if (core_forbids(m, sp)) {
+		lock_up(m, "the stack has grown into its guard");
+		return;
+	}
 	if (uc_mem_write(m->uc, sp, frame, sizeof(frame)) != UC_ERR_OK ||
 	    uc_mem_read(m->uc, m->core.vtor + 4 * exception, &handler, 4) != UC_ERR_OK ||
 	    (handler & 1) == 0) {

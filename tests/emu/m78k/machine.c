@@ -387,6 +387,7 @@ static void take_fault(struct machine *m)
 		m->n.faults++;
 		m->core.hfsr |= 1u << 30;
 		m->core.cfsr |= m->fault_addr_valid ? 0x400 : 0x10000;
+		m->core.bfar = m->fault_addr;
 		machine_violation(m, "fault near pc %08x, address %08x", m->pc, m->fault_addr);
 		m->fault_addr_valid = false;
 		for (unsigned i = 0; i < m->core.depth; i++)

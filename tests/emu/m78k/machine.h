@@ -22,7 +22,8 @@
  *     loses bytes, its threshold flag is set only when the level passes the threshold;
  *   - the watchdog resets, and its flag survives that;
  *   - a register that has no model reads 0, ignores writes and is told by machine_report().
- * Not there: DMA, timers, low-power modes, PSP and privilege, the FPU's stack frames (its
+ * The MPU is looked at where an exception pushes its frame, and nowhere else.
+ * Not there: timers, low-power modes, PSP and privilege, the FPU's stack frames (its
  * registers do survive an interrupt), flash writes, the RISC-V core, execution from SRAM that was
  * rewritten. Not thread-safe. */
 struct machine;

@@ -16,6 +16,8 @@ enum {
 	LINE_BYTES = 4096,
 	OUT_BYTES = 1 << 16,
 	UNKNOWN_MAX = 64,
+	MPU_REGIONS = 8,
+	DMA_CHANNELS = 4,
 };
 
 #define FLASH_BASE UINT32_C(0x10000000)
@@ -32,11 +34,12 @@ enum exception {
 	EXC_IRQ0 = 16,
 };
 
-enum irq { IRQ_WDT0 = 1, IRQ_UART0 = 14, IRQ_CNN = 101 };
+enum irq { IRQ_WDT0 = 1, IRQ_UART0 = 14, IRQ_DMA0 = 28, IRQ_CNN = 101 };
 
 /* Interrupts, SysTick, system control block, cycle counter. */
 struct core_regs {
-	uint32_t vtor, aircr, scr, ccr, shcsr, cfsr, hfsr, cpacr, fpccr, demcr, dwt_ctrl, mpu_ctrl;
+	uint32_t vtor, aircr, scr, ccr, shcsr, cfsr, hfsr, cpacr, fpccr, demcr, dwt_ctrl, bfar;
+	uint32_t mpu_ctrl, mpu_rnr, mpu_rbar[MPU_REGIONS], mpu_rasr[MPU_REGIONS];
 	uint8_t priority[EXCEPTIONS];
 	bool pending[EXCEPTIONS], enabled[EXCEPTIONS], line[IRQS];
 	unsigned n_pending; /* and enabled */
@@ -75,6 +78,15 @@ struct uart_regs {
 	/* from the board */
 	uint8_t out[OUT_BYTES];
 	uint32_t out_head, out_n;
+};
+
+struct dma_channel {
+	uint32_t ctrl, status, src, dst, cnt, srcrld, dstrld, cntrld;
+};
+
+struct dma_regs {
+	uint32_t inten;
+	struct dma_channel channel[DMA_CHANNELS];
 };
 
 struct accel_state {
@@ -117,6 +129,7 @@ struct machine {
 	struct core_regs core;
 	struct chip_regs chip;
 	struct uart_regs uart;
+	struct dma_regs dma;
 	struct accel_state accel;
 	struct unknown unknown[UNKNOWN_MAX];
 	unsigned n_unknown;
@@ -152,6 +165,7 @@ void core_line(struct machine *m, unsigned irq, bool level);
 void core_taken(struct machine *m, unsigned exception); /* it is about to be entered */
 /* The exception to enter now, or EXC_NONE; masked: as if PRIMASK were clear (what wakes WFI). */
 unsigned core_deliverable(struct machine *m, bool masked);
+bool core_forbids(const struct machine *m, uint32_t addr); /* a region without access */
 void core_events(struct machine *m);
 uint64_t core_next_cycles(const struct machine *m);
 
@@ -177,6 +191,11 @@ uint32_t uart_read(struct machine *m, uint32_t offset);
 void uart_write(struct machine *m, uint32_t offset, uint32_t value);
 void uart_events(struct machine *m);
 uint64_t uart_next_ps(const struct machine *m);
+
+/* dma.c */
+uint32_t dma_read(struct machine *m, uint32_t offset);
+void dma_write(struct machine *m, uint32_t offset, uint32_t value);
+bool dma_uart_byte(struct machine *m, uint8_t byte); /* true: it was taken */
 
 /* accel.c */
 void accel_reset(struct machine *m);

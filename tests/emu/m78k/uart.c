@@ -22,6 +22,8 @@ enum {
 	FL_TX_ONE = 1 << 5,
 	FL_TX_HALF = 1 << 6,
 	FL_FRAMING = 1 << 0,
+	DMA_TX_ON = 1 << 4,
+	DMA_RX_ON = 1 << 9,
 	BITS = 10, /* of a byte on the line */
 	IBRO_HZ = 7372800,
 	RATE_TOLERANCE = 33, /* one part in so many between both ends: 3 % */
@@ -121,6 +123,16 @@ static void fifo_write(struct machine *m, uint32_t value)
 
 /* -- in ------------------------------------------------------------------------------------ */
 
+/* Everything goes once the level is at the threshold. */
+static void to_dma(struct machine *m)
+{
+	struct uart_regs *u = &m->uart;
+
+	while ((u->dma & DMA_RX_ON) != 0 && u->rx_n > 0 && u->rx_n >= (u->dma >> 5 & 0xf) &&
+	       dma_uart_byte(m, u->rx[0]))
+		memmove(u->rx, u->rx + 1, --u->rx_n);
+}
+
 static void receive(struct machine *m, uint8_t byte)
 {
 	struct uart_regs *u = &m->uart;
@@ -142,6 +154,7 @@ static void receive(struct machine *m, uint8_t byte)
 	m->n.rx_bytes++;
 	if (u->rx_n == (u->ctrl & 0xf))
 		flag(m, FL_RX_THRESHOLD);
+	to_dma(m);
 }
 
 void uart_events(struct machine *m)
@@ -245,8 +258,9 @@ void uart_write(struct machine *m, uint32_t offset, uint32_t value)
 	case FIFO: fifo_write(m, value); break;
 	case DMA:
 		u->dma = value;
-		if ((value & (1 << 4 | 1 << 9)) != 0)
-			machine_violation(m, "UART0 by DMA: not modelled");
+		if ((value & DMA_TX_ON) != 0)
+			machine_violation(m, "sending by DMA: not modelled");
+		to_dma(m);
 		break;
 	default: machine_unknown(m, 0x40042000 + offset, true); return;
 	}
