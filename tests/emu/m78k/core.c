@@ -137,7 +137,9 @@ static uint32_t syst_value(const struct machine *m)
 
 	if (c->syst_zero_cycles == NEVER)
 		return c->syst_left;
-	return c->syst_zero_cycles > m->cycles ? (uint32_t)(c->syst_zero_cycles - m->cycles) : 0;
+	if (c->syst_zero_cycles <= m->cycles || c->syst_zero_cycles - m->cycles > c->syst_rvr)
+		return 0; /* it is zero for one cycle, then loaded again */
+	return (uint32_t)(c->syst_zero_cycles - m->cycles);
 }
 
 static void syst_start(struct machine *m, uint32_t from)
