@@ -1,6 +1,6 @@
 /* A MAX78000 that runs the image to be flashed, as a process with a serial line.
  *   unicorn_board --image BIN [--elf ELF] [--connect SOCKET] [--log FILE] [--time real|fast]
- *                 [--unit N] [--line-bps N] [--harmless ADDR,...] [--seconds N]
+ *                 [--unit N] [--slow F] [--line-bps N] [--harmless ADDR,...] [--seconds N]
  * SOCKET is harvestd's boards.sock. With the ELF file of the image, activations of the primary
  * are seen by the addresses of its bracket and go to the log, in the form of harvest-board --log.
  * SIGUSR1 hangs the main loop, until the watchdog acts. Ends on SIGTERM or SIGINT with a summary,
@@ -271,8 +271,9 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "image", 1, NULL, 'i' },    { "elf", 1, NULL, 'e' },
 		{ "connect", 1, NULL, 'c' },  { "log", 1, NULL, 'l' },
 		{ "time", 1, NULL, 't' },     { "unit", 1, NULL, 'u' },
-		{ "line-bps", 1, NULL, 'b' }, { "harmless", 1, NULL, 'h' },
-		{ "seconds", 1, NULL, 's' },  { NULL, 0, NULL, 0 },
+		{ "slow", 1, NULL, 'f' },     { "line-bps", 1, NULL, 'b' },
+		{ "harmless", 1, NULL, 'h' }, { "seconds", 1, NULL, 's' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c = getopt_long(argc, argv, "", longs, NULL);
 
@@ -285,6 +286,7 @@ static int parse(int argc, char **argv, struct options *o)
 		case 't': o->fast = strcmp(optarg, "fast") == 0; break;
 		case 'u': o->machine.unit = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 'b': o->machine.line_bps = (uint32_t)strtoul(optarg, NULL, 10); break;
+		case 'f': o->machine.slow = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 'h': o->harmless = optarg; break;
 		case 's': o->seconds = strtoul(optarg, NULL, 10); break;
 		default: return EXIT_USAGE;

@@ -2,6 +2,7 @@
 #include "tests/emu/m78k/state.h"
 #include "accel/arch.h"
 #include <inttypes.h>
+#include <unicorn/unicorn.h>
 
 enum { GATE_BIT = 25, GCFR_POWER = 0x40005800 };
 
@@ -136,7 +137,8 @@ static void started(struct machine *m)
 {
 	struct accel_state *a = &m->accel;
 
-	a->done_ps = now_ps(m) + (uint64_t)cnn_emu_cycles(a->emu) * cycle_ps(m);
+	a->done_ps = now_ps(m) + (uint64_t)cnn_emu_cycles(a->emu) * cycle_ps(m) *
+					 (a->primary || m->o.slow == 0 ? 1 : m->o.slow);
 	slice_cut(m);
 	if (a->primary)
 		return;

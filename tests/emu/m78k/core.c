@@ -2,6 +2,7 @@
  * block, cycle counter. */
 #include "tests/emu/m78k/state.h"
 #include <string.h>
+#include <unicorn/unicorn.h>
 
 #define DWT_CTRL   UINT32_C(0xe0001000)
 #define DWT_CYCCNT UINT32_C(0xe0001004)

@@ -1,6 +1,7 @@
 /* Standard DMA: four channels, bytes, from memory to memory or out of UART0's receive FIFO. A
  * copy in memory takes no time; a byte of the line moves when it arrives. */
 #include "tests/emu/m78k/state.h"
+#include <unicorn/unicorn.h>
 
 enum {
 	INTEN = 0x000,

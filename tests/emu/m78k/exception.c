@@ -1,6 +1,7 @@
 /* Entry into and return from exceptions, on the main stack. */
 #include "tests/emu/m78k/state.h"
 #include <string.h>
+#include <unicorn/unicorn.h>
 
 enum { FRAME_WORDS = 8, XPSR_ALIGNED = 1 << 9, ENTRY_CYCLES = 12, RETURN_CYCLES = 10 };
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unicorn/unicorn.h>
 
 enum {
 	INTR_SVC = 2,

@@ -33,6 +33,7 @@ struct machine_options {
 	size_t image_bytes;
 	uint32_t unit; /* which of many chips: serial number and noise */
 	uint32_t line_bps; /* of the far end; 0: always what the board's UART is set to */
+	uint32_t slow; /* a harvested inference takes so many times its cycles; 0: once */
 	/* Where agent_primary_begin() and agent_primary_end() are, 0: unknown. Seen from outside:
 	 * the image is not changed. */
 	uint32_t primary_begin, primary_end;

@@ -2,7 +2,6 @@
 #define EMU_STATE_H
 #include "accel/emu/emu.h"
 #include "tests/emu/m78k/machine.h"
-#include <unicorn/unicorn.h>
 
 /* What the files of the machine know of each other. Times in picoseconds of modelled time, or in
  * cycles of the core; UINT64_MAX: never. */
@@ -106,7 +105,7 @@ struct unknown {
 };
 
 struct machine {
-	uc_engine *uc;
+	struct uc_struct *uc; /* the interpreter, as unicorn.h has it */
 	struct machine_options o;
 	struct machine_counters n;
 	char why[160];
