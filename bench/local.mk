@@ -28,6 +28,7 @@ bench_nas_LDADD = libhvsuper.la libhvutil.la -lm
 check_PROGRAMS += bench/non-interference
 bench_non_interference_SOURCES = bench/non-interference.c \
 	bench/proof/trial.c bench/proof/trial.h bench/proof/load.c bench/proof/load.h \
+	bench/proof/ring.c bench/proof/ring.h \
 	bench/proof/evidence.c bench/proof/evidence.h bench/proof/report.c bench/proof/report.h \
 	bench/proof/kws20.c bench/proof/kws20.h bench/proof/camera.c bench/proof/camera.h \
 	bench/proof/sabotage.c bench/proof/sabotage.h tests/lib/board_peer.c tests/lib/board_peer.h

@@ -47,7 +47,7 @@ static const char usage[] =
 	"  --seconds S        modelled time of each board [20]\n"
 	"  --long             a modelled hour on each trace, under each load: 24 hours of boards\n"
 	"  --trace NAME       periodic, told, jitter, poisson, bursty or recorded [all]\n"
-	"  --load NAME        jobs, loads or babble [all]\n"
+	"  --load NAME        ring, jobs, loads or babble [all]\n"
 	"  --recorded FILE    CSV start_us,busy_us of the recorded trace\n"
 	"  --link-bps N       speed of the serial line [12000000]\n"
 	"  --seed N           of weights, inputs, jobs and random arrivals [1]\n"
@@ -126,7 +126,7 @@ static int try_trace(const struct trial_trace *t, const struct options *o, const
 	double wall_s;
 	int err = trial_alone(t, &o->trial, net, &alone, &wall_s, why, sizeof(why));
 
-	for (enum load_kind k = LOAD_JOBS; err == HV_OK && k < LOAD_KINDS; k++) {
+	for (enum load_kind k = LOAD_RING; err == HV_OK && k < LOAD_KINDS; k++) {
 		struct trial r;
 
 		if (o->load != NULL && strcmp(o->load, load_text(k)) != 0)
@@ -248,7 +248,7 @@ static bool number(const char *text, double min, double max, double *to)
 
 static bool known_load(const char *name)
 {
-	for (enum load_kind k = LOAD_JOBS; k < LOAD_KINDS; k++)
+	for (enum load_kind k = LOAD_RING; k < LOAD_KINDS; k++)
 		if (strcmp(name, load_text(k)) == 0)
 			return true;
 	return false;

@@ -16,7 +16,7 @@ static const struct {
 
 const char *load_text(enum load_kind k)
 {
-	static const char *const text[LOAD_KINDS] = { "none", "jobs", "loads", "babble" };
+	static const char *const text[LOAD_KINDS] = { "none", "ring", "jobs", "loads", "babble" };
 
 	return text[k];
 }
@@ -72,6 +72,8 @@ void load_begin(struct load *l, struct vboard *b, enum load_kind kind, uint64_t 
 		fprintf(stderr, "non-interference: the board does not answer\n");
 		abort();
 	}
+	if (kind == LOAD_RING)
+		ring_open(&l->ring, b);
 	build_images(l);
 }
 
@@ -103,7 +105,7 @@ static bool room(const struct load *l, size_t n)
 static bool loader_ask(struct load *l)
 {
 	union link_msg m = { .model_begin = { .id_ = LINK_MODEL_BEGIN } };
-	unsigned slots = l->kind == LOAD_JOBS ? LAST_SLOT : LAST_SLOT + 1;
+	unsigned slots = l->kind <= LOAD_JOBS ? LAST_SLOT : LAST_SLOT + 1;
 	struct load_model *model;
 
 	for (l->slot = 0; l->slot < slots && resident(l, l->slot);)
@@ -209,7 +211,16 @@ static uint16_t some_records(struct load *l, const struct load_model *m)
 	uint32_t in = m->head.in_record_bytes, out = m->head.out_record_bytes;
 	uint32_t most = l->p.hello.job_bytes / (in > out ? in : out);
 
-	return (uint16_t)(l->kind == LOAD_JOBS ? most : 1 + hv_rng_below(&l->rng, most));
+	return (uint16_t)(l->kind <= LOAD_JOBS ? most : 1 + hv_rng_below(&l->rng, most));
+}
+
+static bool send_job(struct load *l, unsigned slot, const struct load_model *m)
+{
+	uint16_t records = some_records(l, m);
+
+	if (l->kind == LOAD_RING)
+		return ring_job(&l->ring, &l->p, l->job, (uint8_t)slot, m->pkg, records, 32);
+	return peer_job(&l->p, l->job, (uint8_t)slot, m->pkg, records, &l->rng);
 }
 
 static bool job_step(struct load *l)
@@ -219,7 +230,7 @@ static bool job_step(struct load *l)
 
 	if (!resident(l, slot) || open_jobs(l) == PEER_JOBS)
 		return false;
-	if (!peer_job(&l->p, l->job, (uint8_t)slot, m->pkg, some_records(l, m), &l->rng))
+	if (!send_job(l, slot, m))
 		return false;
 	if (l->first_job_ns == 0)
 		l->first_job_ns = vboard_now_ns(l->b);
@@ -327,9 +338,11 @@ void load_until(struct load *l, uint64_t end_ns)
 	while (vboard_now_ns(l->b) < end_ns) {
 		bool did = loader_step(l);
 
+		if (l->kind == LOAD_RING)
+			ring_follow(&l->ring, l->b);
 		for (unsigned i = 0; i < VBOARD_MODEL_SLOTS; i++)
 			did = job_step(l) || did;
-		if (l->kind != LOAD_JOBS)
+		if (l->kind > LOAD_JOBS)
 			churn(l);
 		if (l->kind == LOAD_BABBLE)
 			babble(l);

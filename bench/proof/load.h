@@ -1,15 +1,18 @@
 #ifndef BENCH_PROOF_LOAD_H
 #define BENCH_PROOF_LOAD_H
+#include "bench/proof/ring.h"
 #include "tests/lib/board_peer.h"
 
 /* Work for a virtual board, from the other end of its line, in modelled time.
  *
  *   none    nobody is there
- *   jobs    three models resident together, always more jobs than the board can run
+ *   ring    three models resident together, always more jobs than the board can run, of samples
+ *           that are on the board already: only outputs cross the line
+ *   jobs    the same jobs with their inputs sent over the line
  *   loads   the same, and a fourth model is loaded, used and evicted without end
  *   babble  the same, on a line with bursts of garbage, and messages of a hostile daemon: random
  *           bytes, wrong lengths, foreign slots, changed images, evictions, resets */
-enum load_kind { LOAD_NONE, LOAD_JOBS, LOAD_LOADS, LOAD_BABBLE, LOAD_KINDS };
+enum load_kind { LOAD_NONE, LOAD_RING, LOAD_JOBS, LOAD_LOADS, LOAD_BABBLE, LOAD_KINDS };
 
 enum { LOAD_MODELS = 5 }; /* the last two take turns in one slot */
 
@@ -27,6 +30,7 @@ struct load {
 	struct peer p;
 	enum load_kind kind;
 	struct hv_rng rng;
+	struct ring ring;
 	struct load_model model[LOAD_MODELS];
 	unsigned fourth; /* which of the two is, or will be, in the last slot */
 	/* the one load under way */

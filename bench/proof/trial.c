@@ -240,10 +240,10 @@ static void blame_work(struct trial *r)
 			 r->wrong, r->strays, r->lost);
 	else if (r->good == 0)
 		snprintf(r->why, sizeof(r->why), "no job was done: nothing is shown");
-	else if (r->load == LOAD_JOBS && (r->failed > 0 || r->refusals > 0))
+	else if (r->load <= LOAD_JOBS && (r->failed > 0 || r->refusals > 0))
 		snprintf(r->why, sizeof(r->why), "%" PRIu64 " jobs and %" PRIu64 " loads failed",
 			 r->failed, r->refusals);
-	else if (r->load == LOAD_JOBS && r->share < r->trace->share_min)
+	else if (r->load <= LOAD_JOBS && r->share < r->trace->share_min)
 		snprintf(r->why, sizeof(r->why), "jobs used %.1f %% of the idle time, %.1f wanted",
 			 100 * r->share, 100 * r->trace->share_min);
 }

@@ -47,6 +47,29 @@ static void on_result(struct peer *p, const struct link_result *r)
 	}
 }
 
+static void on_buffer_result(struct peer *p, const struct link_buffer_result *r)
+{
+	p->results++;
+	p->last_code = (int16_t)r->code;
+	p->aborted += r->aborted;
+	p->failed += r->code != 0;
+	p->strays += r->job < PEER_FOREIGN;
+	for (int i = 0; i < PEER_JOBS; i++) {
+		struct peer_job *j = &p->job[i];
+
+		if (!j->open || j->id != r->job || j->is_right == NULL)
+			continue;
+		p->strays -= r->job < PEER_FOREIGN;
+		if (r->code == 0) {
+			bool same = j->is_right(j, r);
+
+			p->good += same;
+			p->wrong += !same;
+		}
+		*j = (struct peer_job){ 0 };
+	}
+}
+
 static void on_state(struct peer *p, const struct link_model_state *s)
 {
 	p->state = *s;
@@ -66,11 +89,11 @@ static void on_message(struct peer *p, const union link_msg *m)
 	case LINK_RESULT: on_result(p, &m->result); break;
 	case LINK_PRIMARY: p->reports++, p->events += m->primary.n; break;
 	case LINK_STATUS: p->status = m->status, p->statuses++; break;
+	case LINK_BUFFER_RESULT: on_buffer_result(p, &m->buffer_result); break;
 	case LINK_LINE:
 	case LINK_BAUD:
 	case LINK_TIME:
 	case LINK_BUFFER:
-	case LINK_BUFFER_RESULT:
 	case LINK_BOX:
 	case LINK_STAND: p->others++; break;
 	default: abort(); /* a board never sends these */
@@ -240,8 +263,31 @@ bool peer_job(struct peer *p, uint32_t id, uint8_t slot, const struct package *p
 	if (package_run(pkg, in, want, records) != HV_OK ||
 	    !peer_send(p, &m, in, (size_t)records * in_bytes))
 		abort();
-	p->job[free_at] =
-		(struct peer_job){ true, true, id, records, want, (size_t)records * out_bytes };
+	p->job[free_at] = (struct peer_job){ .open = true,
+					     .check = true,
+					     .id = id,
+					     .records = records,
+					     .want = want,
+					     .want_len = (size_t)records * out_bytes };
+	return true;
+}
+
+bool peer_job_of_samples(struct peer *p, const struct link_job_buffer *m, const struct package *pkg,
+			 peer_check *is_right)
+{
+	union link_msg all = { .job_buffer = *m };
+	int free_at = 0;
+
+	while (free_at < PEER_JOBS && p->job[free_at].open)
+		free_at++;
+	if (free_at == PEER_JOBS || arq_room(&p->arq) < 64 || !peer_send(p, &all, NULL, 0))
+		return false;
+	p->job[free_at] = (struct peer_job){ .open = true,
+					     .id = m->job,
+					     .records = m->records,
+					     .pkg = pkg,
+					     .hop = m->hop,
+					     .is_right = is_right };
 	return true;
 }
 

@@ -10,12 +10,20 @@
 #define PEER_FOREIGN (1u << 31) /* job numbers from here on are somebody else's */
 enum { PEER_JOBS = VBOARD_JOB_SLOTS, PEER_SLOTS = VBOARD_MODEL_SLOTS, PEER_BUF = 32768 };
 
+struct peer_job;
+/* Are the outputs those of the samples that the board names? */
+typedef bool peer_check(const struct peer_job *j, const struct link_buffer_result *r);
+
 struct peer_job {
 	bool open, check;
 	uint32_t id;
 	uint16_t records;
 	uint8_t *want; /* owned: outputs of the reference */
 	size_t want_len;
+	/* of samples that the board has */
+	const struct package *pkg;
+	uint32_t hop;
+	peer_check *is_right;
 };
 
 struct peer {
@@ -58,6 +66,10 @@ void peer_hash(const uint8_t *image, size_t len, uint8_t hash[HV_SHA256_BYTES]);
 /* A job of random records of pkg; false: no room, on the link or in the table. */
 bool peer_job(struct peer *p, uint32_t id, uint8_t slot, const struct package *pkg,
 	      uint16_t records, struct hv_rng *rng);
+
+/* A job of samples that the board has; its outputs are judged by is_right(). */
+bool peer_job_of_samples(struct peer *p, const struct link_job_buffer *m, const struct package *pkg,
+			 peer_check *is_right);
 
 /* Packages are built once a process: a task at a level. */
 const struct package *peer_package(const char *task, unsigned level);
