@@ -9,6 +9,7 @@ struct primary_counters {
 	uint32_t inferences, missed; /* missed: activations whose time had passed altogether */
 	uint32_t last_hash, all_hash; /* CRC-32 of the last answer, and of all since boot */
 	uint32_t keyword; /* of the last answer: the largest output */
+	uint32_t run_us; /* from its start to the interrupt of its end; 0: unknown */
 };
 
 /* Load its network into the accelerator. False: there is no accelerator, or the image in flash

@@ -24,7 +24,8 @@ void clock_cnn_begin(void);
 
 /* time.c */
 void time_begin(void);
-uint64_t time_us(void); /* since time_begin(); never goes back */
+uint64_t time_us(void); /* since time_begin(); never goes back. Main loop only */
+uint64_t time_in_handler_us(void);
 void max78000_on_tick(void);
 
 /* uart.c */

@@ -194,7 +194,7 @@ void port_sleep(uint64_t until_us)
 void max78000_on_cnn(void)
 {
 	irq_off(IRQ_CNN);
-	done_us = time_us();
+	done_us = time_in_handler_us();
 	done_unseen = true;
 }
 
