@@ -2,7 +2,7 @@
 # and with them FFTW: only harvestd, tests and benchmarks link it (see NOTICE).
 noinst_LTLIBRARIES += libhvtasks.la libhvkernels.la
 libhvtasks_la_SOURCES = \
-	tasks/task.h tasks/plugin.h tasks/loop.h tasks/catalog.h tasks/catalog.c tasks/tasks.def tasks/builtin.h \
+	tasks/task.h tasks/loop.h tasks/catalog.h tasks/catalog.c tasks/tasks.def tasks/builtin.h \
 	tasks/matrix.c tasks/metric.h tasks/metric.c \
 	tasks/draw.h tasks/sample.c tasks/sample_image.c tasks/sample_point.c tasks/scene.c \
 	tasks/fft_ref.c tasks/fir_ref.c tasks/dct_ref.c tasks/matvec_ref.c tasks/iir_ref.c \
@@ -10,6 +10,17 @@ libhvtasks_la_SOURCES = \
 	tasks/arm_ref.c tasks/kmeans_ref.c tasks/blackscholes_ref.c tasks/jmeint_ref.c \
 	tasks/control_ref.c tasks/motor.h
 libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm
+
+# Tasks from shared objects: libhvplugin for who uses them, harvest-plugin is the process that
+# they live in.
+noinst_LTLIBRARIES += libhvplugin.la
+libhvplugin_la_SOURCES = \
+	tasks/plugin.h tasks/plugin.c tasks/plugin_check.h tasks/plugin_check.c tasks/plugin_wire.h
+libhvplugin_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+libhvplugin_la_LIBADD = libhvtasks.la libhvutil.la -lm
+pkglibexec_PROGRAMS += harvest-plugin
+harvest_plugin_SOURCES = tasks/plugin_host.c tasks/plugin_wire.h
+harvest_plugin_LDADD = libhvtasks.la libhvutil.la -ldl -lpthread
 
 # The conversions vectorise at any -O level: the loops are written in vectors.
 libhvkernels_la_SOURCES = \
@@ -21,3 +32,7 @@ libhvkernels_la_LIBADD = libhvtasks.la $(FFTW_LIBS) -lm
 # <harvest/task.h>: the plug-in header sits beside the client's <harvest/harvest.h>
 pkginclude_HEADERS += tasks/task.h
 EXTRA_DIST += docs/concepts/tasks.md
+
+# Where plug-ins begin: see docs/tutorial-plugin.md
+plugintemplatedir = $(pkgdatadir)/template
+dist_plugintemplate_DATA = tasks/template/thermistor.c

@@ -150,6 +150,13 @@ struct harvest_task {
 #define HARVEST_PLUGIN_SYMBOL "harvest_task"
 typedef const struct harvest_task *(*harvest_task_fn)(void);
 
+/* The declaration of a plug-in's own, also where symbols are hidden by default. */
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+const struct harvest_task *
+harvest_task(void);
+
 /** Limits of a record of a plug-in, bytes; of one tensor, in or out. */
 #define HARVEST_RECORD_MAX_BYTES 65536
 

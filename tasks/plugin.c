@@ -1,0 +1,628 @@
+#include "tasks/plugin.h"
+#include "tasks/catalog.h"
+#include "tasks/plugin_check.h"
+#include "util/clock.h"
+#include "util/own.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+enum { OPEN_MS = 10000, CALL_MS = 10000, PATH_CAP = 4096 };
+
+struct plugin {
+	struct plugin_limits limits;
+	char *path; /* absolute */
+	char program[PATH_CAP]; /* harvest-plugin */
+	pid_t pid; /* 0: no worker */
+	int socket, shared_fd;
+	uint8_t *shared;
+	uint32_t serial, restarts;
+	struct plugin_description said; /* checked; own copy */
+	struct harvest_task task;
+	char last_why[PLUGIN_WHY_CAP]; /* how the last worker ended */
+};
+
+static int fail(char *why, size_t cap, int err, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int fail(char *why, size_t cap, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, cap, format, args);
+	va_end(args);
+	return err;
+}
+
+/* ---- the worker's program ---- */
+
+/* Of the build tree, beside the running program; else where it was installed. */
+static void program_find(char *to, size_t cap)
+{
+	const char *env = getenv("HARVEST_PLUGIN_HOST");
+	char self[PATH_CAP];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	static const char *const beside[] = { "harvest-plugin", "../harvest-plugin" };
+
+	if (env != NULL && env[0] == '/') {
+		snprintf(to, cap, "%s", env);
+		return;
+	}
+	self[n > 0 ? n : 0] = '\0';
+	for (size_t i = 0; strrchr(self, '/') != NULL && i < HV_ARRAY_SIZE(beside); i++) {
+		int dir = (int)(strrchr(self, '/') - self);
+
+		if (snprintf(to, cap, "%.*s/%s", dir, self, beside[i]) < (int)cap &&
+		    access(to, X_OK) == 0)
+			return;
+	}
+	snprintf(to, cap, "%s/harvest-plugin", PKGLIBEXECDIR);
+}
+
+/* ---- life and death of a worker ---- */
+
+static void worker_forget(struct plugin *p)
+{
+	if (p->socket >= 0)
+		close(p->socket);
+	p->socket = -1;
+	p->pid = 0;
+}
+
+/* Kill what may still run and say how it ended. */
+static int worker_reap(struct plugin *p, bool overdue, const char *doing, char *why, size_t cap)
+{
+	uint32_t ms = p->said.name[0] != '\0' ? p->limits.call_ms : p->limits.open_ms;
+	int status = 0, err = HV_E_GONE;
+
+	if (overdue)
+		kill(p->pid, SIGKILL);
+	/* Else its end of the socket is closed: it is ending, or has thrown the socket away. */
+	for (int i = 0; !overdue && i < 100 && waitpid(p->pid, &status, WNOHANG) == 0; i++) {
+		if (i == 99) {
+			kill(p->pid, SIGKILL);
+			break;
+		}
+		poll(NULL, 0, 1);
+	}
+	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (overdue)
+		err = fail(why, cap, HV_E_TIMEOUT,
+			   "plug-in %s: %s took longer than %u ms: its worker was stopped", p->path,
+			   doing, ms);
+	else if (WIFSIGNALED(status))
+		fail(why, cap, err, "plug-in %s: it crashed with SIG%s while %s", p->path,
+		     sigabbrev_np(WTERMSIG(status)) != NULL ? sigabbrev_np(WTERMSIG(status)) : "?",
+		     doing);
+	else
+		fail(why, cap, err, "plug-in %s: its process ended with code %d while %s", p->path,
+		     WEXITSTATUS(status), doing);
+	snprintf(p->last_why, sizeof(p->last_why), "%s", why);
+	worker_forget(p);
+	return err;
+}
+
+static int spawn(struct plugin *p, int child, char *why, size_t cap)
+{
+	char *args[] = { p->program, p->path, NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int r = posix_spawn_file_actions_init(&files);
+
+	if (r != 0)
+		return fail(why, cap, HV_E_NOMEM, "plug-in %s: out of memory", p->path);
+	posix_spawnattr_init(&attr);
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setsigmask(&attr, &none); /* threads of the owner may block all */
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setpgroup(&attr, 0); /* a Ctrl-C is for the owner */
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						POSIX_SPAWN_SETPGROUP);
+	/* Both are above 4 (see high_fd), so that neither overwrites the other. */
+	posix_spawn_file_actions_adddup2(&files, child, PLUGIN_SOCKET_FD);
+	posix_spawn_file_actions_adddup2(&files, p->shared_fd, PLUGIN_SHARED_FD);
+	posix_spawn_file_actions_addclosefrom_np(&files, PLUGIN_SHARED_FD + 1);
+	r = posix_spawn(&p->pid, p->program, &files, &attr, args, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	if (r == 0)
+		return HV_OK;
+	p->pid = 0;
+	return fail(why, cap, HV_E_IO, "plug-in %s: cannot start %s: %s", p->path, p->program,
+		    strerror(r));
+}
+
+static int high_fd(int fd)
+{
+	int high;
+
+	if (fd < 0 || fd > PLUGIN_SHARED_FD)
+		return fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, PLUGIN_SHARED_FD + 1);
+	close(fd);
+	return high;
+}
+
+static int worker_start(struct plugin *p, char *why, size_t cap)
+{
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return fail(why, cap, HV_E_IO, "plug-in %s: no socket: %s", p->path,
+			    strerror(errno));
+	p->socket = pair[0];
+	pair[1] = high_fd(pair[1]);
+	err = pair[1] >= 0 ? spawn(p, pair[1], why, cap)
+			   : fail(why, cap, HV_E_IO, "plug-in %s: no descriptor", p->path);
+	if (pair[1] >= 0)
+		close(pair[1]);
+	if (err != HV_OK)
+		worker_forget(p);
+	return err;
+}
+
+/* ---- one request ---- */
+
+/* Milliseconds left, 0 when none are. */
+static int left_ms(uint64_t end_ns)
+{
+	uint64_t now_ns = hv_now_ns();
+
+	return now_ns >= end_ns ? 0 : (int)((end_ns - now_ns + 999999) / 1000000);
+}
+
+static bool wait_reply(int fd, uint64_t end_ns)
+{
+	struct pollfd f = { .fd = fd, .events = POLLIN };
+	int r;
+
+	do
+		r = poll(&f, 1, left_ms(end_ns));
+	while (r < 0 && errno == EINTR);
+	return r > 0;
+}
+
+static int exchange(struct plugin *p, struct plugin_request *q, uint32_t limit_ms,
+		    const char *doing, char *why, size_t cap)
+{
+	uint64_t end_ns = hv_now_ns() + (uint64_t)limit_ms * 1000000;
+	struct plugin_reply r;
+
+	q->serial = ++p->serial;
+	q->shared_bytes = p->limits.batch_bytes;
+	if (send(p->socket, q, sizeof(*q), MSG_NOSIGNAL) != (ssize_t)sizeof(*q))
+		return worker_reap(p, false, doing, why, cap);
+	if (!wait_reply(p->socket, end_ns))
+		return worker_reap(p, true, doing, why, cap);
+	if (recv(p->socket, &r, sizeof(r), MSG_DONTWAIT) != (ssize_t)sizeof(r))
+		return worker_reap(p, false, doing, why, cap);
+	if (r.serial != p->serial || r.err > HV_OK || r.err < HV_E_WRONG) {
+		kill(p->pid, SIGKILL);
+		(void)worker_reap(p, true, doing, why, cap);
+		return fail(why, cap, HV_E_WRONG,
+			    "plug-in %s: its worker answers out of turn: it was stopped", p->path);
+	}
+	if (r.err == HV_OK)
+		return HV_OK;
+	plugin_text_clean(r.why, sizeof(r.why));
+	return fail(why, cap, r.err, "plug-in %s: %s", p->path,
+		    r.why[0] != '\0' ? r.why : hv_err_text(r.err));
+}
+
+static int describe(struct plugin *p, struct plugin_description *d, char *why, size_t cap)
+{
+	struct plugin_request q = { .op = PLUGIN_OP_DESCRIBE };
+	char reason[PLUGIN_WHY_CAP];
+	int err = exchange(p, &q, p->limits.open_ms, "it was loaded", why, cap);
+
+	if (err != HV_OK)
+		return err;
+	memcpy(d, p->shared, sizeof(*d));
+	err = plugin_description_check(d, reason, sizeof(reason));
+	if (err != HV_OK)
+		(void)fail(why, cap, err, "plug-in %s: %s", p->path, reason);
+	return err;
+}
+
+static void worker_stop(struct plugin *p)
+{
+	int status;
+
+	if (p->pid == 0)
+		return;
+	kill(p->pid, SIGKILL);
+	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	worker_forget(p);
+}
+
+/* A worker for the next request, a new one if the last is gone. */
+static int worker_ready(struct plugin *p, char *why, size_t cap)
+{
+	struct plugin_description now;
+	int err;
+
+	if (p->pid != 0)
+		return HV_OK;
+	if (p->restarts >= PLUGIN_RESTARTS_MAX)
+		return fail(why, cap, HV_E_GONE, "given up after %u workers: %.400s",
+			    p->restarts + 1, p->last_why);
+	p->restarts++;
+	err = worker_start(p, why, cap);
+	if (err == HV_OK)
+		err = describe(p, &now, why, cap);
+	if (err == HV_OK && memcmp(&now, &p->said, sizeof(now)) != 0)
+		err = fail(why, cap, HV_E_WRONG,
+			   "plug-in %s: its task changed since it was opened: start again",
+			   p->path);
+	if (err != HV_OK)
+		worker_stop(p);
+	return err;
+}
+
+/* ---- opening ---- */
+
+static void task_fill(struct plugin *p)
+{
+	const struct plugin_description *d = &p->said;
+
+	p->task = (struct harvest_task){
+		.size = sizeof(p->task),
+		.abi = HARVEST_TASK_ABI,
+		.name = d->name,
+		.about = d->about[0] != '\0' ? d->about : "a plug-in",
+		.version = d->version,
+		.in = d->in,
+		.out = d->out,
+		.metric = (enum harvest_metric)d->metric,
+		.linear = (enum harvest_linear)d->linear,
+		.rows = d->rows,
+		.cols = d->cols,
+		.parts = d->parts,
+		.domain = d->domain_count > 0 ? d->domain : NULL,
+		.domain_count = d->domain_count,
+		.range = d->range,
+		.pass = d->pass,
+		.goal = d->goal,
+		.cpu_cycles = d->cpu_cycles,
+		.cpu_method = d->cpu_method,
+	};
+}
+
+static int check_file(const char *path, char *why, size_t cap)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return fail(why, cap, errno == EACCES ? HV_E_DENIED : HV_E_NOENT,
+			    "cannot open plug-in %s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fail(why, cap, HV_E_FORMAT, "plug-in %s is no file", path);
+	return HV_OK;
+}
+
+static int shared_make(struct plugin *p)
+{
+	size_t bytes = p->limits.batch_bytes;
+
+	p->shared_fd = high_fd(memfd_create("harvest-plugin", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	if (p->shared_fd < 0 || ftruncate(p->shared_fd, (off_t)bytes) != 0)
+		return HV_E_NOMEM;
+	/* Or a worker could cut it, and the owner would meet the missing end with SIGBUS. */
+	if (fcntl(p->shared_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+		return HV_E_IO;
+	p->shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->shared_fd, 0);
+	if (p->shared != MAP_FAILED)
+		return HV_OK;
+	p->shared = NULL;
+	return HV_E_NOMEM;
+}
+
+static int open_steps(struct plugin *p, const char *path, char *why, size_t cap)
+{
+	int err = check_file(path, why, cap);
+
+	if (err != HV_OK)
+		return err;
+	p->path = realpath(path, NULL);
+	if (p->path == NULL)
+		return fail(why, cap, HV_E_NOENT, "cannot open plug-in %s: %s", path,
+			    strerror(errno));
+	program_find(p->program, sizeof(p->program));
+	err = shared_make(p);
+	if (err != HV_OK)
+		return fail(why, cap, err, "plug-in %s: no shared memory of %u bytes", p->path,
+			    p->limits.batch_bytes);
+	err = worker_start(p, why, cap);
+	if (err == HV_OK)
+		err = describe(p, &p->said, why, cap);
+	return err;
+}
+
+int plugin_open(const char *path, const struct plugin_limits *limits, struct plugin **to, char *why,
+		size_t cap)
+{
+	struct plugin *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (p == NULL)
+		return fail(why, cap, HV_E_NOMEM, "plug-in %s: out of memory", path);
+	if (limits != NULL)
+		p->limits = *limits;
+	if (p->limits.open_ms == 0)
+		p->limits.open_ms = OPEN_MS;
+	if (p->limits.call_ms == 0)
+		p->limits.call_ms = CALL_MS;
+	if (p->limits.batch_bytes < PLUGIN_SHARED_MIN)
+		p->limits.batch_bytes = PLUGIN_SHARED_MIN;
+	p->socket = p->shared_fd = -1;
+	err = open_steps(p, path, why, cap);
+	if (err != HV_OK) {
+		plugin_close(p);
+		return err;
+	}
+	task_fill(p);
+	*to = p;
+	return HV_OK;
+}
+
+void plugin_close(struct plugin *p)
+{
+	if (p == NULL)
+		return;
+	worker_stop(p);
+	if (p->shared != NULL)
+		munmap(p->shared, p->limits.batch_bytes);
+	if (p->shared_fd >= 0)
+		close(p->shared_fd);
+	free(p->path);
+	free(p);
+}
+
+const struct harvest_task *plugin_task(const struct plugin *p)
+{
+	return &p->task;
+}
+
+bool plugin_has_weight(const struct plugin *p)
+{
+	return p->said.has_weight != 0;
+}
+
+const char *plugin_path(const struct plugin *p)
+{
+	return p->path;
+}
+
+/* ---- calls ---- */
+
+/* Records of one request. */
+static size_t batch_of(const struct plugin *p)
+{
+	size_t in = tensor_bytes(&p->task.in), out = tensor_bytes(&p->task.out);
+	size_t elements = tensor_elements(&p->task.out);
+	size_t n = (p->limits.batch_bytes - 256) / (in + out + (elements + 1) * sizeof(double));
+
+	return n > 0 ? n : 1; /* PLUGIN_SHARED_MIN holds any one record */
+}
+
+static struct plugin_layout layout_of(const struct plugin *p, size_t n)
+{
+	return plugin_layout(tensor_bytes(&p->task.in), tensor_bytes(&p->task.out),
+			     tensor_elements(&p->task.out), n);
+}
+
+int plugin_sample(struct plugin *p, uint64_t seed, uint64_t first, size_t n, void *out, char *why,
+		  size_t cap)
+{
+	size_t bytes = tensor_bytes(&p->task.in), batch = batch_of(p);
+	uint8_t *to = out;
+
+	for (size_t done = 0; done < n;) {
+		size_t some = n - done < batch ? n - done : batch, bad;
+		struct plugin_request q = { .op = PLUGIN_OP_SAMPLE,
+					    .n = (uint32_t)some,
+					    .seed = seed,
+					    .first = first + done };
+		char doing[96];
+		int err = worker_ready(p, why, cap);
+
+		snprintf(doing, sizeof(doing), "records %llu to %llu of stream %llu were drawn",
+			 (unsigned long long)q.first, (unsigned long long)(q.first + some - 1),
+			 (unsigned long long)seed);
+		if (err == HV_OK)
+			err = exchange(p, &q, p->limits.call_ms, doing, why, cap);
+		if (err != HV_OK)
+			return err;
+		memcpy(to + done * bytes, p->shared + layout_of(p, some).in, some * bytes);
+		if (plugin_first_unfinite(&p->task.in, to + done * bytes, some, &bad))
+			return fail(why, cap, HV_E_WRONG,
+				    "plug-in %s: record %llu of stream %llu holds a NaN or an "
+				    "infinity: draw finite inputs",
+				    p->path, (unsigned long long)(q.first + bad),
+				    (unsigned long long)seed);
+		done += some;
+	}
+	return HV_OK;
+}
+
+/* The worker could write while this reads: copies are checked, not the shared memory. */
+static int take_answers(const struct plugin *p, size_t done, size_t n, double *ref, void *exact,
+			double *weight, char *why, size_t cap)
+{
+	struct plugin_layout at = layout_of(p, n);
+	size_t elements = tensor_elements(&p->task.out), bytes = tensor_bytes(&p->task.out);
+
+	for (size_t i = 0; i < n * elements; i++) {
+		double v;
+
+		memcpy(&v, p->shared + at.ref + i * sizeof(v), sizeof(v));
+		if (!isfinite(v))
+			return fail(
+				why, cap, HV_E_WRONG,
+				"plug-in %s: the answer to record %zu of %zu is %g: it has to be "
+				"a finite number everywhere",
+				p->path, done + i / elements, done + n, v);
+		if (ref != NULL)
+			ref[done * elements + i] = v;
+	}
+	if (exact != NULL)
+		memcpy((uint8_t *)exact + done * bytes, p->shared + at.exact, n * bytes);
+	for (size_t i = 0; weight != NULL && i < n; i++) {
+		memcpy(weight + done + i, p->shared + at.weight + i * sizeof(*weight),
+		       sizeof(*weight));
+		if (!(weight[done + i] >= 0 && weight[done + i] <= 1))
+			return fail(why, cap, HV_E_WRONG,
+				    "plug-in %s: the weight of record %zu is %g, not 0 to 1",
+				    p->path, done + i, weight[done + i]);
+	}
+	return HV_OK;
+}
+
+int plugin_reference(struct plugin *p, const void *in, size_t n, double *ref, void *exact,
+		     double *weight, char *why, size_t cap)
+{
+	size_t bytes = tensor_bytes(&p->task.in), batch = batch_of(p);
+
+	for (size_t done = 0; done < n;) {
+		size_t some = n - done < batch ? n - done : batch;
+		struct plugin_request q = { .op = PLUGIN_OP_REFERENCE, .n = (uint32_t)some };
+		char doing[96];
+		int err = worker_ready(p, why, cap);
+
+		snprintf(doing, sizeof(doing), "it answered records %zu to %zu", done,
+			 done + some - 1);
+		if (err == HV_OK) {
+			memcpy(p->shared + layout_of(p, some).in,
+			       (const uint8_t *)in + done * bytes, some * bytes);
+			err = exchange(p, &q, p->limits.call_ms, doing, why, cap);
+		}
+		if (err == HV_OK)
+			err = take_answers(p, done, some, ref, exact, weight, why, cap);
+		if (err != HV_OK)
+			return err;
+		done += some;
+	}
+	return HV_OK;
+}
+
+int plugin_matrix(struct plugin *p, double *m, char *why, size_t cap)
+{
+	size_t row = p->task.cols * sizeof(double);
+	uint32_t batch;
+
+	if (p->task.linear == HARVEST_NOT_LINEAR)
+		return fail(why, cap, HV_E_NOENT, "plug-in %s: its task has no matrix", p->path);
+	batch = (uint32_t)(p->limits.batch_bytes / row);
+	for (uint32_t first = 0; first < p->task.rows;) {
+		uint32_t n = p->task.rows - first < batch ? p->task.rows - first : batch;
+		struct plugin_request q = { .op = PLUGIN_OP_MATRIX, .n = n, .first = first };
+		int err = worker_ready(p, why, cap);
+
+		if (err == HV_OK)
+			err = exchange(p, &q, p->limits.call_ms, "it gave its matrix", why, cap);
+		if (err != HV_OK)
+			return err;
+		memcpy(m + (size_t)first * p->task.cols, p->shared, n * row);
+		first += n;
+	}
+	for (size_t i = 0; i < (size_t)p->task.rows * p->task.cols; i++)
+		if (!isfinite(m[i]))
+			return fail(why, cap, HV_E_WRONG,
+				    "plug-in %s: entry %zu of its matrix is %g", p->path, i, m[i]);
+	return HV_OK;
+}
+
+/* ---- promises that no single call shows ---- */
+
+struct examined {
+	uint8_t *in, *again, *out, *out_again;
+};
+
+static bool all_equal(const uint8_t *records, size_t bytes, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (memcmp(records, records + i * bytes, bytes) != 0)
+			return false;
+	return true;
+}
+
+/* The other order: last record first, one at a time; and by a worker that knows nothing. */
+static int compare_samples(struct plugin *p, struct examined *x, size_t n, char *why, size_t cap)
+{
+	size_t bytes = tensor_bytes(&p->task.in), few = n < 64 ? n : 64;
+	int err = HV_OK;
+
+	worker_stop(p); /* its loss is not the plug-in's fault: */
+	p->restarts = p->restarts > 0 ? p->restarts - 1 : 0;
+	for (size_t i = few; err == HV_OK && i-- > 0;)
+		err = plugin_sample(p, 3, i, 1, x->again + i * bytes, why, cap);
+	for (size_t i = 0; err == HV_OK && i < few; i++)
+		if (memcmp(x->in + i * bytes, x->again + i * bytes, bytes) != 0)
+			err = fail(why, cap, HV_E_WRONG,
+				   "plug-in %s: record %zu of stream 3 is not the same when it is "
+				   "drawn again: make it of seed and index alone",
+				   p->path, i);
+	return err;
+}
+
+static int compare_answers(struct plugin *p, struct examined *x, size_t n, char *why, size_t cap)
+{
+	size_t bytes = tensor_bytes(&p->task.out);
+	int err = plugin_reference(p, x->in, n, NULL, x->out, NULL, why, cap);
+
+	if (err == HV_OK)
+		err = plugin_reference(p, x->in, n, NULL, x->out_again, NULL, why, cap);
+	for (size_t i = 0; err == HV_OK && i < n; i++)
+		if (memcmp(x->out + i * bytes, x->out_again + i * bytes, bytes) != 0)
+			err = fail(why, cap, HV_E_WRONG,
+				   "plug-in %s: two answers to record %zu of stream 3 differ: the "
+				   "function must depend on its input alone",
+				   p->path, i);
+	if (err == HV_OK && all_equal(x->out, bytes, n))
+		err = fail(why, cap, HV_E_WRONG,
+			   "plug-in %s: the answers to %zu records are all the same: there is "
+			   "nothing to approximate, or the sampler misses what matters",
+			   p->path, n);
+	return err;
+}
+
+int plugin_examine(struct plugin *p, size_t n, char *why, size_t cap)
+{
+	size_t in_bytes = tensor_bytes(&p->task.in), out_bytes = tensor_bytes(&p->task.out);
+	hv_autofree uint8_t *in = calloc(n, in_bytes), *again = calloc(n, in_bytes);
+	hv_autofree uint8_t *out = calloc(n, out_bytes), *out_again = calloc(n, out_bytes);
+	struct examined x = { in, again, out, out_again };
+	int err;
+
+	if (n < 2)
+		return fail(why, cap, HV_E_INVAL, "two records are the least to examine");
+	if (in == NULL || again == NULL || out == NULL || out_again == NULL)
+		return fail(why, cap, HV_E_NOMEM, "out of memory for %zu records", n);
+	err = plugin_sample(p, 3, 0, n, in, why, cap);
+	if (err == HV_OK && all_equal(in, in_bytes, n))
+		err = fail(why, cap, HV_E_WRONG,
+			   "plug-in %s: its sampler draws the same record for every number",
+			   p->path);
+	if (err == HV_OK)
+		err = compare_samples(p, &x, n, why, cap);
+	if (err == HV_OK)
+		err = compare_answers(p, &x, n, why, cap);
+	return err;
+}

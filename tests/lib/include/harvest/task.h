@@ -1,0 +1,2 @@
+/* As where <harvest/task.h> is installed. */
+#include "tasks/task.h"
