@@ -44,7 +44,7 @@ struct options {
 
 static const char usage[] =
 	"Usage: bench/non-interference [OPTION]...\n"
-	"  --seconds S        modelled time of each board [20]\n"
+	"  --seconds S        modelled time of each board [15]\n"
 	"  --long             a modelled hour on each trace, under each load: 24 hours of boards\n"
 	"  --trace NAME       periodic, told, jitter, poisson, bursty or recorded [all]\n"
 	"  --load NAME        ring, jobs, loads or babble [all]\n"
@@ -304,7 +304,7 @@ static bool coherent(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .trial = { .seconds = 20,
+	struct options o = { .trial = { .seconds = 15,
 					.seed = 1,
 					.link_bps = 12000000,
 					.recorded = SRCDIR "/bench/data/camera.csv" },

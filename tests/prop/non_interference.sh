@@ -41,14 +41,14 @@ late() { # late FILE NS: the tenth inference of the primary starts and ends late
 }
 
 story "a periodic primary waits for nothing, and jobs use the idle time" \
-	$proof --seconds $seconds --trace periodic --load jobs --keep "$work"
+	$proof --seconds $seconds --trace periodic --load ring --keep "$work"
 story "random arrivals on a line that babbles leave the primary's bits alone" \
 	$proof --seconds $seconds --trace poisson --load babble
 story "a camera's requests beside loads and evictions leave the primary's bits alone" \
 	$proof --seconds $seconds --trace recorded --load loads
 story "a broken guard, restore or abort is found" $proof --seconds $seconds --sabotage
 
-alone=$work/periodic-none.csv with=$work/periodic-jobs.csv
+alone=$work/periodic-none.csv with=$work/periodic-ring.csv
 story "two files of evidence are compared" \
 	$proof --baseline "$alone" --evidence "$with" --no-wait
 change "$with" >"$work/changed.csv"
