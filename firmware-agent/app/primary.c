@@ -3,7 +3,11 @@
 #include "firmware-agent/app/port.h"
 #include "util/fs/crc32.h"
 
-enum { RATE_HZ = 30, OUT_WORDS_MAX = 64 };
+enum {
+	RATE_HZ = 30,
+	OUT_WORDS_MAX = 64,
+	SPIN_US = 40, /* so shortly before an activation nothing else begins */
+};
 
 /* kws20 as `harvest-model image` compiled it; the build links the file in. */
 extern const uint8_t primary_image_begin[], primary_image_end[];
@@ -131,14 +135,19 @@ static void deactivate(struct agent *a)
 
 bool primary_step(struct agent *a)
 {
+	uint64_t due;
+
 	if (self.running) {
 		if (!loadimg_is_done(&self.bus))
 			return false;
 		deactivate(a);
 		return true;
 	}
-	if (self.hal.now_us(self.hal.ctx) < due_us(self.activation))
+	due = due_us(self.activation);
+	if (self.hal.now_us(self.hal.ctx) + SPIN_US < due)
 		return false;
+	while (self.hal.now_us(self.hal.ctx) < due)
+		;
 	activate(a);
 	return true;
 }
