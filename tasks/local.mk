@@ -8,7 +8,9 @@ libhvtasks_la_SOURCES = \
 	tasks/fft_ref.c tasks/fir_ref.c tasks/dct_ref.c tasks/matvec_ref.c tasks/iir_ref.c \
 	tasks/specmag_ref.c tasks/sobel_ref.c tasks/jpeg_ref.c tasks/feature_ref.c \
 	tasks/arm_ref.c tasks/kmeans_ref.c tasks/blackscholes_ref.c tasks/jmeint_ref.c \
-	tasks/control_ref.c tasks/motor.h
+	tasks/control_ref.c tasks/motor.h \
+	tasks/loop_run.h tasks/loop.c tasks/loop_iir.c tasks/loop_kmeans.c tasks/loop_speed.c \
+	tasks/loop_heading.c
 libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm
 
 # Tasks from shared objects: libhvplugin for who uses them, harvest-plugin is the process that

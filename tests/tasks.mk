@@ -1,7 +1,7 @@
 # tests of tasks
 if HAVE_CHECK
 tasks_tests = tests/unit/test_tasks tests/unit/test_metric tests/unit/test_kernels \
-	tests/unit/test_tasks_blocks tests/unit/test_tasks_points
+	tests/unit/test_tasks_blocks tests/unit/test_tasks_points tests/unit/test_loop
 check_PROGRAMS += $(tasks_tests)
 TESTS += $(tasks_tests)
 endif
@@ -22,6 +22,9 @@ TESTS += tests/unit/systemd_units.sh
 tests_unit_test_tasks_blocks_SOURCES = tests/unit/test_tasks_blocks.c
 tests_unit_test_tasks_blocks_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tasks_blocks_LDADD = libhvtasks.la $(CHECK_LIBS) -lm
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
+tests_unit_test_loop_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_loop_LDADD = libhvtasks.la $(CHECK_LIBS) -lm
 tests_unit_test_tasks_points_SOURCES = tests/unit/test_tasks_points.c
 tests_unit_test_tasks_points_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tasks_points_LDADD = libhvtasks.la $(CHECK_LIBS) -lm
