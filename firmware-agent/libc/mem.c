@@ -27,6 +27,8 @@ void *memmove(void *to, const void *from, size_t n)
 
 	if ((uintptr_t)d - (uintptr_t)s >= n)
 		return memcpy(to, from, n);
+	for (; n >= 4 && ((((uintptr_t)d + n) | ((uintptr_t)s + n)) & 3) == 0; n -= 4)
+		*(word *)(void *)(d + n - 4) = *(const word *)(const void *)(s + n - 4);
 	while (n-- > 0)
 		d[n] = s[n];
 	return to;
