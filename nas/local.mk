@@ -14,7 +14,7 @@ libhvnas_la_SOURCES = \
 	nas/data.h nas/data.c nas/plan.h nas/plan.c nas/encoding.h nas/encoding.c \
 	nas/lsq.h nas/lsq.c nas/hinge.h nas/hinge.c nas/model.h nas/model.c nas/pack.c \
 	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c \
-	nas/structure.c nas/certify.h nas/certify.c nas/report.h nas/report.c
+	nas/gradient.h nas/gradient.c nas/structure.c nas/certify.h nas/certify.c nas/report.h nas/report.c
 libhvnas_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libhvnas_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 libhvnas_la_LIBADD = libhvsuper.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la $(OPENBLAS_LIBS) \

@@ -1,4 +1,5 @@
 #include "nas/encoding.h"
+#include "nas/gradient.h"
 #include "nas/hinge.h"
 #include "nas/jobs.h"
 #include "nas/search.h"
@@ -12,6 +13,7 @@
  * of the greedy engine; then a ladder of widths. */
 enum {
 	TRAIN = 8192,
+	TRAIN_MORE = 131072,
 	VALID = 8192,
 	QUICK = 2048,
 	INS_MAX = 24,
@@ -521,6 +523,21 @@ static int climb(struct points *g, const struct setting *base)
 	return r;
 }
 
+/* What greedy search did not reach is trained, on more records. */
+static int more_data(struct points *g, const struct nas_encoding *e)
+{
+	struct nas_data train = { 0 };
+	int r;
+
+	if (reached(g) || !nas_time_left(g->q, 0.7))
+		return HV_OK;
+	r = nas_data_draw(g->q->task, 1, 0, TRAIN_MORE, &train, g->why, g->cap);
+	if (r == HV_OK)
+		r = nas_gradient_run(g->q, g->f, e, &train, &g->valid, g->why, g->cap);
+	nas_data_clear(&train);
+	return r;
+}
+
 static int run(struct points *g)
 {
 	struct nas_encoding e = { 0 };
@@ -531,7 +548,9 @@ static int run(struct points *g)
 	r = choose_encoding(g, &e);
 	if (r == HV_OK)
 		r = choose_setting(g, &e, &base);
-	return r == HV_OK ? climb(g, &base) : r;
+	if (r == HV_OK)
+		r = climb(g, &base);
+	return r == HV_OK ? more_data(g, &e) : r;
 }
 
 int nas_search_points(struct nas_request *q, struct nas_front *f, char *why, size_t cap)
