@@ -19,23 +19,26 @@ static uint32_t ror(uint32_t x, int n)
 	return x >> n | x << (32 - n);
 }
 
-static void block_mix(uint32_t s[8], const uint8_t *p)
+/* The next word of the schedule, in a window of 16. */
+static uint32_t schedule(uint32_t w[16], unsigned i)
 {
-	uint32_t w[64];
-	uint32_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
+	uint32_t a = w[(i + 1) & 15], b = w[(i + 14) & 15];
 
-	for (int i = 0; i < 16; i++)
-		w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 |
-		       (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
-	for (int i = 16; i < 64; i++)
-		w[i] = w[i - 16] + w[i - 7] +
-		       (ror(w[i - 15], 7) ^ ror(w[i - 15], 18) ^ w[i - 15] >> 3) +
-		       (ror(w[i - 2], 17) ^ ror(w[i - 2], 19) ^ w[i - 2] >> 10);
-	/* eight names stay in registers, where an array would be moved through memory */
-	for (int i = 0; i < 64; i++) {
-		uint32_t t1 = h + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) +
-			      k256[i] + w[i];
-		uint32_t t2 = (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) | (c & (a | b)));
+	if (i >= 16)
+		w[i & 15] += w[(i + 9) & 15] + (ror(a, 7) ^ ror(a, 18) ^ a >> 3) +
+			     (ror(b, 17) ^ ror(b, 19) ^ b >> 10);
+	return w[i & 15];
+}
+
+static void mix(struct hv_sha256 *s, unsigned rounds)
+{
+	uint32_t a = s->v[0], b = s->v[1], c = s->v[2], d = s->v[3];
+	uint32_t e = s->v[4], f = s->v[5], g = s->v[6], h = s->v[7];
+
+	for (; rounds > 0; rounds--, s->round++) {
+		uint32_t t1 = h + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + ((e & f) ^ (~e & g)) +
+			      k256[s->round] + schedule(s->w, s->round);
+		uint32_t t2 = (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
 
 		h = g;
 		g = f;
@@ -46,14 +49,14 @@ static void block_mix(uint32_t s[8], const uint8_t *p)
 		b = a;
 		a = t1 + t2;
 	}
-	s[0] += a;
-	s[1] += b;
-	s[2] += c;
-	s[3] += d;
-	s[4] += e;
-	s[5] += f;
-	s[6] += g;
-	s[7] += h;
+	s->v[0] = a;
+	s->v[1] = b;
+	s->v[2] = c;
+	s->v[3] = d;
+	s->v[4] = e;
+	s->v[5] = f;
+	s->v[6] = g;
+	s->v[7] = h;
 }
 
 void hv_sha256_init(struct hv_sha256 *s)
@@ -63,6 +66,78 @@ void hv_sha256_init(struct hv_sha256 *s)
 
 	memset(s, 0, sizeof(*s));
 	memcpy(s->h, h0, sizeof(h0));
+	memcpy(s->v, h0, sizeof(h0));
+}
+
+/* Big-endian words, filled from the top. */
+static void byte_put(struct hv_sha256 *s, uint8_t byte)
+{
+	uint32_t *w = &s->w[s->used / 4];
+	unsigned shift = 24 - 8 * (s->used % 4u);
+
+	*w = (s->used % 4 == 0 ? 0 : *w) | (uint32_t)byte << shift;
+	s->used++;
+}
+
+size_t hv_sha256_put(struct hv_sha256 *s, const void *data, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)data;
+	size_t n = hv_sha256_room(s) < len ? hv_sha256_room(s) : len;
+
+	for (size_t i = 0; i < n; i++)
+		byte_put(s, p[i]);
+	s->total_bytes += n;
+	return n;
+}
+
+bool hv_sha256_work(struct hv_sha256 *s, unsigned rounds)
+{
+	unsigned left = HV_SHA256_ROUNDS - (unsigned)s->round;
+
+	if (s->used < HV_SHA256_BLOCK)
+		return true;
+	mix(s, rounds < left ? rounds : left);
+	if (s->round < HV_SHA256_ROUNDS)
+		return false;
+	for (int i = 0; i < 8; i++)
+		s->v[i] = s->h[i] += s->v[i];
+	s->round = s->used = 0;
+	return true;
+}
+
+/* 0x80, zeros, and in the last eight bytes of a block the length in bits. */
+static void pad(struct hv_sha256 *s)
+{
+	uint64_t bits = s->total_bytes * 8;
+
+	if (s->ending == 0) {
+		byte_put(s, 0x80);
+		s->ending = 1;
+		if (s->used > 56)
+			while (s->used < HV_SHA256_BLOCK)
+				byte_put(s, 0);
+		return;
+	}
+	while (s->used < 56)
+		byte_put(s, 0);
+	for (int i = 0; i < 8; i++)
+		byte_put(s, (uint8_t)(bits >> (56 - 8 * i)));
+	s->ending = 2;
+}
+
+bool hv_sha256_close(struct hv_sha256 *s, unsigned rounds, uint8_t out[HV_SHA256_BYTES])
+{
+	if (s->used == HV_SHA256_BLOCK) {
+		(void)hv_sha256_work(s, rounds);
+		return false;
+	}
+	if (s->ending < 2) {
+		pad(s);
+		return false;
+	}
+	for (int i = 0; i < 32; i++)
+		out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+	return true;
 }
 
 void hv_sha256_add(struct hv_sha256 *s, const void *data, size_t len)
@@ -70,29 +145,16 @@ void hv_sha256_add(struct hv_sha256 *s, const void *data, size_t len)
 	const uint8_t *p = (const uint8_t *)data;
 
 	while (len > 0) {
-		size_t at = (size_t)(s->total_bytes & 63), n = 64 - at < len ? 64 - at : len;
+		size_t n = hv_sha256_put(s, p, len);
 
-		memcpy(s->block + at, p, n);
-		s->total_bytes += n;
 		p += n;
 		len -= n;
-		if (at + n == 64)
-			block_mix(s->h, s->block);
+		(void)hv_sha256_work(s, HV_SHA256_ROUNDS);
 	}
 }
 
 void hv_sha256_end(struct hv_sha256 *s, uint8_t out[HV_SHA256_BYTES])
 {
-	uint64_t bits = s->total_bytes * 8;
-	uint8_t pad = 0x80, tail[8];
-
-	hv_sha256_add(s, &pad, 1);
-	pad = 0;
-	while ((s->total_bytes & 63) != 56)
-		hv_sha256_add(s, &pad, 1);
-	for (int i = 0; i < 8; i++)
-		tail[i] = (uint8_t)(bits >> (56 - 8 * i));
-	hv_sha256_add(s, tail, 8);
-	for (int i = 0; i < 32; i++)
-		out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+	while (!hv_sha256_close(s, HV_SHA256_ROUNDS, out))
+		continue;
 }
