@@ -5,7 +5,7 @@ libhvagent_la_SOURCES = \
 	firmware-agent/core/state.h firmware-agent/core/guard.c firmware-agent/core/guard.h \
 	firmware-agent/core/slots.c firmware-agent/core/slot_check.c firmware-agent/core/load.c \
 	firmware-agent/core/jobs.c firmware-agent/core/run.c firmware-agent/core/primary.c firmware-agent/core/quiet.c \
-	firmware-agent/core/talk.c firmware-agent/core/telemetry.c \
+	firmware-agent/core/link.c firmware-agent/core/talk.c firmware-agent/core/telemetry.c \
 	firmware-agent/core/buffers.c firmware-agent/core/baud.c firmware-agent/core/clock.c \
 	firmware-agent/core/blackbox.c firmware-agent/core/stand.c
 libhvagent_la_CFLAGS = $(AM_CFLAGS) -ffreestanding

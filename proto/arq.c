@@ -424,6 +424,11 @@ size_t arq_recv_some(struct arq *a, uint8_t *to, size_t n)
 	return some;
 }
 
+bool arq_recv_ready(const struct arq *a)
+{
+	return a->rx_left > 0 && a->rd != a->rcv;
+}
+
 bool arq_is_stuck(const struct arq *a, uint32_t tries)
 {
 	return (a->state == ARQ_SYN_SENT ? a->syn_tries : a->unanswered) > tries;

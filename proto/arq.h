@@ -165,6 +165,7 @@ int arq_recv(struct arq *a, uint8_t *to, size_t cap);
  * time, until none are left. */
 int arq_recv_begin(struct arq *a);
 size_t arq_recv_some(struct arq *a, uint8_t *to, size_t n);
+bool arq_recv_ready(const struct arq *a); /* the message has bytes to take */
 
 /* True when the peer has not acknowledged for `tries` resends (or answered so many SYN). */
 bool arq_is_stuck(const struct arq *a, uint32_t tries);

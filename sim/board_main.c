@@ -131,7 +131,7 @@ static struct summary summarise(const struct vboard *b)
 	double idle_ns = up_ns - (double)b->n.primary_busy_ns;
 	struct summary s = { .up_s = up_ns / 1e9, .wait_max_us = (double)b->n.wait_max_ns / 1e3 };
 
-	s.bound_us = (AG_WAIT_BOUND_NS(c->bus_write_ns, c->bus_read_ns) + 999) / 1000;
+	s.bound_us = ag_wait_bound_us(c);
 	if (up_ns > 0) {
 		s.primary_share = (double)b->n.primary_busy_ns / up_ns;
 		s.harvest_share = harvest_ns / up_ns;

@@ -225,9 +225,7 @@ static void configure(struct vboard *b, const struct vboard_options *o)
 				 .tx = b->tx,
 				 .rx = b->rx,
 				 .tx_bytes = VBOARD_LINK_BUF,
-				 .rx_bytes = VBOARD_LINK_BUF,
-				 .message = b->message,
-				 .message_bytes = VBOARD_MESSAGE_BYTES };
+				 .rx_bytes = VBOARD_LINK_BUF };
 	if (b->net != NULL) {
 		primary_net_room(b->net, &room, &c->primary_quadrants);
 		c->primary_name = primary_net_name(b->net);
@@ -330,7 +328,7 @@ static uint64_t agent_next_ns(struct vboard *b)
 		return us * 1000 + b->hal.boot_ns;
 	if (b->more || wire_ready(&b->to_board, now) > 0)
 		return now;
-	next = earlier(tx_wake_ns(b), wire_next_ns(&b->to_board, AG_RX_BYTES, now));
+	next = earlier(tx_wake_ns(b), wire_next_ns(&b->to_board, VBOARD_RX_WAKE, now));
 	us = agent_next_us(&b->agent);
 	return us >= UINT64_MAX / 1000 ? next : earlier(next, us * 1000 + b->hal.boot_ns);
 }
@@ -362,7 +360,8 @@ bool vboard_is_busy(const struct vboard *b)
 
 	if (b->stalled || b->unplugged)
 		return false;
-	if (b->to_board.n > 0 || b->from_board.n > b->from_board.ready || a->message_n > 0)
+	if (b->to_board.n > 0 || b->from_board.n > b->from_board.ready ||
+	    a->in.bytes > 0 || a->send.n > 0 || a->rx_at < a->rx_n || arq_is_storing(&a->arq))
 		return true;
 	for (unsigned i = 0; i < b->config.job_slots; i++)
 		if (a->job[i].state == AG_JOB_QUEUED || a->job[i].state == AG_JOB_RUNNING)

@@ -18,7 +18,7 @@ enum {
 	VBOARD_JOB_BYTES = 8192,
 	VBOARD_RECORD_BYTES = 4096,
 	VBOARD_LINK_BUF = 16384,
-	VBOARD_MESSAGE_BYTES = 12288,
+	VBOARD_RX_WAKE = 64, /* bytes in the serial driver that wake the agent; fewer after a pause */
 	VBOARD_STEP_NS = 500, /* processor time of one agent step */
 	VBOARD_TX_BYTES = 256, /* of the serial driver */
 	VBOARD_SERIAL_MAX = 15,
@@ -70,7 +70,7 @@ struct vboard {
 	uint8_t slot_memory[VBOARD_MODEL_SLOTS * VBOARD_SLOT_BYTES];
 	uint8_t job_memory[VBOARD_JOB_SLOTS * VBOARD_JOB_BYTES];
 	uint8_t record_memory[VBOARD_RECORD_BYTES];
-	uint8_t tx[VBOARD_LINK_BUF], rx[VBOARD_LINK_BUF], message[VBOARD_MESSAGE_BYTES];
+	uint8_t tx[VBOARD_LINK_BUF], rx[VBOARD_LINK_BUF];
 };
 
 /* HV_E_INVAL: a limit, HV_E_NOMEM, or what the primary's file says; why gets one sentence. */

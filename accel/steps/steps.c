@@ -39,27 +39,33 @@ static uint64_t row_sum_max(const struct cnn_steps *s, unsigned row)
 	return max;
 }
 
-/* sum * |mul| plus the rounding constant stays below 2^63. */
+/* sum * |mul| plus the rounding constant stays below 2^63. Without a division: the board has
+ * none for 64 bits. sum is below 2^45. */
 static bool product_fits(const struct cnn_steps *s, uint64_t sum_max, int32_t mul)
 {
 	uint64_t room = ((uint64_t)1 << 63) - 1 - ((uint64_t)1 << (s->shift - 1));
+	uint64_t low = (sum_max & UINT32_MAX) * magnitude(mul);
+	uint64_t high = (sum_max >> 32) * magnitude(mul) + (low >> 32);
 
-	return mul == 0 || sum_max <= room / magnitude(mul);
+	return high <= room >> 32 && (high << 32 | (low & UINT32_MAX)) <= room;
 }
 
-static bool sums_fit(const struct cnn_steps *s)
+static bool sum_fits(const struct cnn_steps *s, unsigned row)
 {
 	unsigned half = s->rows / 2u;
+	uint64_t max = row_sum_max(s, row);
 
-	for (unsigned r = 0; r < s->rows; r++) {
-		uint64_t max = row_sum_max(s, r);
+	if (s->finish == CNN_OUT_DFT && row > 0 && row < half)
+		max += row_sum_max(s, half + row);
+	return product_fits(s, max, cnn_steps_mul(s, row));
+}
 
-		if (s->finish == CNN_OUT_DFT && r > 0 && r < half)
-			max += row_sum_max(s, half + r);
-		if (!product_fits(s, max, cnn_steps_mul(s, r)))
-			return false;
-	}
-	return true;
+int cnn_steps_check(const struct cnn_steps *s, unsigned row, unsigned n)
+{
+	for (; n > 0 && row < s->rows; n--, row++)
+		if (!sum_fits(s, row))
+			return HV_E_FORMAT;
+	return HV_OK;
 }
 
 static bool header_ok(const struct cnn_steps *s)
@@ -127,7 +133,7 @@ static int parse_raw(struct hv_rd *r, struct cnn_steps *s)
 	return HV_OK;
 }
 
-int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s)
+int cnn_steps_view(const void *blob, size_t len, struct cnn_steps *s)
 {
 	struct hv_rd r = hv_rd_init(blob, len);
 	struct cnn_steps t = { 0 };
@@ -156,7 +162,7 @@ int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s)
 	}
 	t.mul = hv_rd_bytes(&r, t.mul_per_row ? 4u * t.rows : 4u);
 	t.base = t.input == CNN_IN_SPLIT ? hv_rd_bytes(&r, 4u * t.rows) : NULL;
-	if (!hv_rd_done(&r) || !sums_fit(&t))
+	if (!hv_rd_done(&r))
 		return HV_E_FORMAT;
 	*s = t;
 	return HV_OK;
@@ -178,6 +184,18 @@ static size_t encode_raw(const struct cnn_steps *s, struct hv_wr *w)
 		hv_wr_u32(w, s->raw[i].pixels);
 	}
 	return w->ok ? hv_wr_len(w) : 0;
+}
+
+int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s)
+{
+	struct cnn_steps t;
+	int err = cnn_steps_view(blob, len, &t);
+
+	if (err == HV_OK)
+		err = cnn_steps_check(&t, 0, t.rows);
+	if (err == HV_OK)
+		*s = t;
+	return err;
 }
 
 size_t cnn_steps_encode(const struct cnn_steps *s, const int32_t *mul, const int32_t *base,
@@ -252,6 +270,32 @@ int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned p
 	return (int8_t)(x > 127 ? 127 : x);
 }
 
+uint32_t cnn_steps_in_word(const struct cnn_steps *s, const uint8_t *record, unsigned position,
+			   unsigned channel, unsigned lanes)
+{
+	bool second = s->parts == 2 && (position & 1) != 0;
+	unsigned component = s->parts == 2 ? position >> 1 : position;
+	unsigned stride = 2u * s->components;
+	const uint8_t *at = record + channel * stride + 2 * component;
+	uint32_t v = 0;
+
+	if (s->input == CNN_IN_BYTES) {
+		stride = 1;
+		at = record + (uint32_t)position * s->channels + channel;
+	}
+	for (unsigned shift = 0; shift < 8 * lanes; shift += 8, at += stride) {
+		uint32_t low = at[0], high = s->input == CNN_IN_BYTES ? 0 : at[1];
+
+		if (s->input == CNN_IN_BYTES)
+			v |= low << shift;
+		else if (s->input == CNN_IN_SPLIT)
+			v |= (second ? low ^ 0x80 : high) << shift;
+		else /* rounded, and 127.5 is not 128 */
+			v |= ((high + (low >> 7 & (high != 0x7f))) & 0xff) << shift;
+	}
+	return v;
+}
+
 /* Words come from a memory that anybody may have written: limited, see steps.h. */
 static int64_t limited(const struct cnn_steps *s, int32_t word)
 {
@@ -290,26 +334,23 @@ static void store_fit(const struct cnn_steps *s, int64_t value, int32_t mul, uin
 		at[i] = (uint8_t)((uint64_t)v >> 8 * i);
 }
 
-static void out_dft(const struct cnn_steps *s, unsigned k, cnn_steps_word word, void *ctx,
-		    uint8_t *record)
+/* Sums of an item of a DFT: a.c, b.c, a.s, b.s. */
+static void finish_dft(const struct cnn_steps *s, unsigned k, const int64_t *sum, uint8_t *record)
 {
 	unsigned n = s->rows, half = n / 2;
 	bool has_sine = k > 0 && k < half;
 	int32_t mul = cnn_steps_mul(s, 0);
-	int64_t ac = row_sum(s, 0, k, word, ctx), bc = row_sum(s, 1, k, word, ctx);
-	int64_t as = 0, bs = 0;
+	int64_t as = has_sine ? sum[2] : 0, bs = has_sine ? sum[3] : 0;
 
 	if (has_sine) {
-		as = row_sum(s, 0, half + k, word, ctx);
-		bs = row_sum(s, 1, half + k, word, ctx);
-		store_fit(s, ac - bs, mul, record, 2 * (n - k));
-		store_fit(s, bc + as, mul, record, 2 * (n - k) + 1);
+		store_fit(s, sum[0] - bs, mul, record, 2 * (n - k));
+		store_fit(s, sum[1] + as, mul, record, 2 * (n - k) + 1);
 	}
-	store_fit(s, ac + bs, mul, record, 2 * k);
-	store_fit(s, bc - as, mul, record, 2 * k + 1);
+	store_fit(s, sum[0] + bs, mul, record, 2 * k);
+	store_fit(s, sum[1] - as, mul, record, 2 * k + 1);
 }
 
-/* Values 16 * item.. of the answer, as they are. */
+/* CNN_STEPS_RAW_WORDS values of the answer, as they are. */
 static void out_raw(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
 		    uint8_t *record)
 {
@@ -332,6 +373,30 @@ static void out_raw(const struct cnn_steps *s, unsigned item, cnn_steps_word wor
 	}
 }
 
+unsigned cnn_steps_sums(const struct cnn_steps *s, unsigned item)
+{
+	if (s->finish != CNN_OUT_DFT)
+		return s->finish == CNN_OUT_ROWS;
+	return item > 0 && item < s->rows / 2u ? 4 : 2;
+}
+
+int64_t cnn_steps_sum(const struct cnn_steps *s, unsigned item, unsigned i, cnn_steps_word word,
+		      void *ctx)
+{
+	return row_sum(s, i & 1, i < 2 ? item : s->rows / 2u + item, word, ctx);
+}
+
+void cnn_steps_finish(const struct cnn_steps *s, unsigned item, const int64_t *sum,
+		      cnn_steps_word word, void *ctx, uint8_t *record)
+{
+	if (s->finish == CNN_OUT_RAW)
+		out_raw(s, item, word, ctx, record);
+	else if (s->finish == CNN_OUT_DFT)
+		finish_dft(s, item, sum, record);
+	else
+		store_fit(s, sum[0], cnn_steps_mul(s, item), record, item);
+}
+
 unsigned cnn_steps_items(const struct cnn_steps *s)
 {
 	if (s->finish == CNN_OUT_RAW)
@@ -342,10 +407,9 @@ unsigned cnn_steps_items(const struct cnn_steps *s)
 void cnn_steps_out(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
 		   uint8_t *record)
 {
-	if (s->finish == CNN_OUT_RAW)
-		out_raw(s, item, word, ctx, record);
-	else if (s->finish == CNN_OUT_DFT)
-		out_dft(s, item, word, ctx, record);
-	else
-		store_fit(s, row_sum(s, 0, item, word, ctx), cnn_steps_mul(s, item), record, item);
+	int64_t sum[CNN_STEPS_SUMS_MAX];
+
+	for (unsigned i = 0; i < cnn_steps_sums(s, item); i++)
+		sum[i] = cnn_steps_sum(s, item, i, word, ctx);
+	cnn_steps_finish(s, item, sum, word, ctx, record);
 }

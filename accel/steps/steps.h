@@ -34,7 +34,7 @@
  *   finish  CNN_OUT_RAW   the answer is the values of the network's outputs as they are: set
  *                         after set, pixel after pixel, all rows (channels) of a pixel together;
  *                         s32 little-endian of 32-bit sets, s8 of 8-bit sets
- *   items   up to 16 values each, in that order
+ *   items   up to 4 values each, in that order
  * Blob: u8 version = 2, u8 input = 3, u8 finish = 3, u8 sets, u16 channels, u16 height,
  * u16 width, then for each set: u16 rows, u8 bits (8 or 32), u8 0, u32 pixels. */
 #ifndef CNN_STEPS_H
@@ -49,10 +49,11 @@ enum {
 	CNN_STEPS_SETS_MAX = 2,
 	CNN_STEPS_VERSION = 1,
 	CNN_STEPS_RAW_VERSION = 2,
-	CNN_STEPS_RAW_WORDS = 16, /* of one item */
+	CNN_STEPS_RAW_WORDS = 4, /* of one item */
 	CNN_STEPS_RAW_BYTES_MAX = 1 << 19, /* of one record, in or out */
 	CNN_STEPS_SCALE_MAX = 256, /* |scale[s]| */
 	CNN_STEPS_SHIFT_MAX = 62,
+	CNN_STEPS_SUMS_MAX = 4, /* of one item */
 };
 /* Largest magnitude of a network's output word: 128 * 128 per channel and a bias. */
 #define CNN_STEPS_WORD_MAX(channels) (((int32_t)(channels) + 1) * 16384)
@@ -74,6 +75,10 @@ struct cnn_steps {
 
 /* Check everything, including that no sum can leave 63 bits. HV_E_FORMAT. */
 HV_NODISCARD int cnn_steps_parse(const void *blob, size_t len, struct cnn_steps *s);
+/* The same in bounded pieces: the view, checked but for the sums; then the sums of n rows from
+ * row on, until all rows had their turn. */
+HV_NODISCARD int cnn_steps_view(const void *blob, size_t len, struct cnn_steps *s);
+HV_NODISCARD int cnn_steps_check(const struct cnn_steps *s, unsigned row, unsigned n);
 /* Encode; mul has 1 or rows entries, base rows entries or NULL. Returns the length, 0 when
  * cap is too small. */
 size_t cnn_steps_encode(const struct cnn_steps *s, const int32_t *mul, const int32_t *base,
@@ -94,13 +99,25 @@ uint32_t cnn_steps_out_bytes(const struct cnn_steps *s); /* one output record */
 int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned position,
 		    unsigned channel);
 
+/* Four values at most of neighbouring channels, the first in the lowest byte. */
+uint32_t cnn_steps_in_word(const struct cnn_steps *s, const uint8_t *record, unsigned position,
+			   unsigned channel, unsigned lanes);
+
 /* Where the words come from: set, position inside the record, row. */
 typedef int32_t (*cnn_steps_word)(void *ctx, unsigned set, unsigned position, unsigned row);
 
 /* The result is made item by item so that a board can do it in short slices: ROWS: one item
- * per row; DFT: items k = 0..n/2; RAW: 16 values. An item calls word() at most 16 times. */
+ * per row; DFT: items k = 0..n/2; RAW: 4 values. An item calls word() at most 16 times. */
 unsigned cnn_steps_items(const struct cnn_steps *s);
 void cnn_steps_out(const struct cnn_steps *s, unsigned item, cnn_steps_word word, void *ctx,
 		   uint8_t *record);
+
+/* An item in shorter slices: its sums, at most CNN_STEPS_SUMS_MAX, each of at most four words;
+ * then what they make. RAW has no sums and reads its words at the end. */
+unsigned cnn_steps_sums(const struct cnn_steps *s, unsigned item);
+int64_t cnn_steps_sum(const struct cnn_steps *s, unsigned item, unsigned i, cnn_steps_word word,
+		      void *ctx);
+void cnn_steps_finish(const struct cnn_steps *s, unsigned item, const int64_t *sum,
+		      cnn_steps_word word, void *ctx, uint8_t *record);
 
 #endif

@@ -16,14 +16,13 @@ enum {
 	RECORD_BYTES = 4096,
 	TX_BYTES = 8192,
 	RX_BYTES = 16384,
-	MESSAGE_BYTES = 8192,
 };
 
 static struct agent agent;
 static uint8_t slot_memory[MODEL_SLOTS * SLOT_BYTES] __attribute__((aligned(4)));
 static uint8_t job_memory[JOB_SLOTS * JOB_BYTES] __attribute__((aligned(4)));
 static uint8_t record_memory[RECORD_BYTES] __attribute__((aligned(4)));
-static uint8_t tx[TX_BYTES], rx[RX_BYTES], message[MESSAGE_BYTES];
+static uint8_t tx[TX_BYTES], rx[RX_BYTES];
 static struct agent_box box __attribute__((section(".noinit")));
 
 /* This product's entries in the black box. */
@@ -73,8 +72,6 @@ static bool agent_begin(const struct ag_hal *hal)
 			       .tx_bytes = TX_BYTES,
 			       .rx = rx,
 			       .rx_bytes = RX_BYTES,
-			       .message = message,
-			       .message_bytes = MESSAGE_BYTES,
 			       .rates = f->rates,
 			       .n_rates = f->n_rates,
 			       .box = &box };

@@ -10,12 +10,11 @@ static bool power_of_two(uint32_t n)
 static bool memory_ok(const struct ag_config *c)
 {
 	return c->slot_memory != NULL && c->job_memory != NULL && c->record_memory != NULL &&
-	       c->tx != NULL && c->rx != NULL && c->message != NULL && power_of_two(c->tx_bytes) &&
+	       c->tx != NULL && c->rx != NULL && power_of_two(c->tx_bytes) &&
 	       power_of_two(c->rx_bytes) && c->slot_bytes >= SLOTIMG_HEADER_BYTES &&
 	       c->job_bytes >= 1 && c->record_bytes >= 1 &&
 	       c->job_bytes + AG_REPLY_ROOM <= ARQ_MSG_MAX &&
-	       c->job_bytes + AG_REPLY_ROOM <= c->tx_bytes &&
-	       c->message_bytes >= c->job_bytes + AG_REPLY_ROOM && c->message_bytes <= c->rx_bytes;
+	       c->job_bytes + AG_REPLY_ROOM <= c->tx_bytes;
 }
 
 static bool room_ok(const struct ag_config *c)
@@ -61,18 +60,47 @@ int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config
 	return HV_OK;
 }
 
+/* Who does something in a step: one of these. The run in progress has every second turn, so
+ * that neither it nor the link stands still. */
+enum kind { RUN, IN, OUT, TALK };
+static const uint8_t turns[] = { RUN, IN, RUN, OUT, RUN, TALK };
+
+static bool work(struct agent *a, enum kind k)
+{
+	switch (k) {
+	case RUN: return ag_run_slice(a);
+	case IN: return ag_link_in(a);
+	case OUT: return ag_baud_step(a) || ag_link_out(a);
+	case TALK: break;
+	}
+	return ag_talk_messages(a);
+}
+
 bool agent_step(struct agent *a)
 {
-	bool link, talk;
+	unsigned idle = 0; /* a bit for each kind that had nothing to do */
 
 	if (ag_quiet_step(a))
 		return false;
-	link = ag_talk_link(a);
-	talk = ag_talk_messages(a);
-	/* one slice of the bus a step: loading counts as one */
-	if (a->hold)
-		return true;
-	return ag_run_slice(a) || link || talk;
+	ag_buffers_follow(a);
+	for (unsigned i = 0; i < sizeof(turns); i++) {
+		enum kind k = (enum kind)turns[a->turn];
+
+		a->turn = (uint8_t)(a->turn + 1u < sizeof(turns) ? a->turn + 1u : 0);
+		if ((idle >> k & 1) != 0)
+			continue;
+		if (work(a, k))
+			return true;
+		idle |= 1u << k;
+	}
+	return false;
+}
+
+uint32_t ag_wait_bound_us(const struct ag_config *c)
+{
+	uint32_t hz = c->cpu_hz != 0 ? c->cpu_hz : AG_CPU_HZ;
+
+	return (AG_WAIT_BOUND_NS(c->bus_write_ns, c->bus_read_ns, hz) + 999) / 1000;
 }
 
 uint64_t agent_next_us(const struct agent *a)

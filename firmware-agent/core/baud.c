@@ -56,14 +56,9 @@ void ag_baud_asked(struct agent *a, const struct link_baud_req *m)
 	b->until_us = ag_now(a) + TRIAL_US;
 }
 
-static bool all_sent(const struct agent *a)
-{
-	return a->arq.nxt == a->arq.end && a->out_at == a->out_n;
-}
-
 bool ag_baud_holds(const struct agent *a)
 {
-	return a->baud.state == AG_BAUD_ANSWERED && all_sent(a);
+	return a->baud.state == AG_BAUD_ANSWERED && ag_all_sent(a);
 }
 
 static void note_frames(struct agent *a, uint64_t now)
@@ -100,7 +95,7 @@ static bool switch_over(struct agent *a, uint64_t now)
 {
 	struct ag_baud *b = &a->baud;
 
-	if (all_sent(a) && a->hal.uart_tx_idle(a->hal.ctx)) {
+	if (ag_all_sent(a) && a->hal.uart_tx_idle(a->hal.ctx)) {
 		if (!change(a, b->wanted_bps)) {
 			fall_back(a);
 			return true;
@@ -161,7 +156,7 @@ uint64_t ag_baud_next_us(const struct agent *a)
 
 	switch (b->state) {
 	case AG_BAUD_STEADY: return UINT64_MAX;
-	case AG_BAUD_ANSWERED: return all_sent(a) ? 0 : at;
+	case AG_BAUD_ANSWERED: return ag_all_sent(a) ? 0 : at;
 	case AG_BAUD_TRIAL: return at;
 	case AG_BAUD_FAST: break;
 	}

@@ -55,7 +55,7 @@ void ag_box_begin(struct agent *a)
 	}
 	x->unsealed = x->next_seq;
 	ag_box_add(a, LINK_BOX_BOOT, a->cfg.reset_cause, 0);
-	ag_box_step(a);
+	(void)ag_box_step(a);
 }
 
 void ag_box_add(struct agent *a, uint8_t kind, uint8_t arg, uint32_t value)
@@ -97,12 +97,12 @@ static void note_aborts(struct agent *a)
 	x->unsealed = e->seq;
 }
 
-void ag_box_step(struct agent *a)
+bool ag_box_step(struct agent *a)
 {
 	struct ag_blackbox *x = &a->box;
 
 	if (a->cfg.box == NULL)
-		return;
+		return false;
 	note_aborts(a);
 	if (x->stood_down != a->stood_down) {
 		x->stood_down = a->stood_down;
@@ -111,9 +111,10 @@ void ag_box_step(struct agent *a)
 	if (x->next_seq - x->unsealed > AG_BOX_EVENTS)
 		x->unsealed = x->next_seq - AG_BOX_EVENTS;
 	if (x->unsealed == x->next_seq)
-		return;
+		return false;
 	event_of(a, x->unsealed)->crc = sum_of(event_of(a, x->unsealed));
 	x->unsealed++;
+	return true;
 }
 
 bool ag_box_tell(struct agent *a)

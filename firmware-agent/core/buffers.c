@@ -194,7 +194,7 @@ static void copy(struct agent *a, struct ag_job *j)
 bool ag_buffers_slice(struct agent *a)
 {
 	for (unsigned i = 0; i < a->cfg.job_slots; i++) {
-		if (a->job[i].state != AG_JOB_FILLING)
+		if (a->job[i].state != AG_JOB_FILLING || !a->job[i].from_ring)
 			continue;
 		copy(a, &a->job[i]);
 		return true;

@@ -15,8 +15,7 @@ void ag_clock_asked(struct agent *a, const struct link_time_req *m)
 
 static bool line_is_quiet(const struct agent *a)
 {
-	return a->arq.nxt == a->arq.end && a->out_at == a->out_n &&
-	       (a->hal.uart_tx_idle == NULL || a->hal.uart_tx_idle(a->hal.ctx));
+	return ag_all_sent(a) && (a->hal.uart_tx_idle == NULL || a->hal.uart_tx_idle(a->hal.ctx));
 }
 
 bool ag_clock_tell(struct agent *a)

@@ -50,7 +50,7 @@ uint8_t *ag_job_input(const struct agent *a, const struct ag_job *j, unsigned re
 	return j->memory + a->cfg.job_bytes - (j->records - record) * in;
 }
 
-void ag_job_add(struct agent *a, const struct link_job *m)
+bool ag_job_add(struct agent *a, const struct link_job *m)
 {
 	struct ag_job *j = ag_job_free(a);
 	int err = ag_job_check(a, m->slot, m->records);
@@ -62,16 +62,33 @@ void ag_job_add(struct agent *a, const struct link_job *m)
 		err = HV_E_BUSY;
 	if (err != HV_OK) {
 		ag_job_refuse(a, m->job, err);
-		return;
+		return false;
 	}
-	*j = (struct ag_job){ .state = AG_JOB_QUEUED,
+	*j = (struct ag_job){ .state = AG_JOB_FILLING,
 			      .id = m->job,
 			      .order = a->job_order++,
 			      .slot = m->slot,
 			      .records = m->records,
 			      .latest_start_us = m->latest_start_us,
 			      .memory = j->memory };
-	memcpy(ag_job_input(a, j, 0), m->tail.bytes, m->tail.len);
+	a->in.job = (uint8_t)(j - a->job);
+	return true;
+}
+
+void ag_job_fill(struct agent *a)
+{
+	struct ag_job *j = &a->job[a->in.job];
+	uint8_t nowhere[AG_SLICE_COPY_BYTES];
+
+	if (j->state != AG_JOB_FILLING) { /* ended by a stand-down */
+		(void)ag_link_tail(a, nowhere, sizeof(nowhere));
+		return;
+	}
+	j->filled +=
+		(uint32_t)ag_link_tail(a, ag_job_input(a, j, 0) + j->filled, AG_SLICE_COPY_BYTES);
+	if (a->in.left > 0)
+		return;
+	j->state = AG_JOB_QUEUED;
 	a->guard_wake_us = 0;
 }
 
@@ -87,6 +104,8 @@ void ag_job_cancel(struct agent *a, uint32_t id)
 
 void ag_job_end(struct agent *a, struct ag_job *j, int code)
 {
+	if (&a->job[a->copy.job] == j)
+		a->copy.n = 0;
 	j->state = AG_JOB_ENDED;
 	j->code = code;
 	j->end_us = ag_now(a);
@@ -106,6 +125,7 @@ void ag_job_end(struct agent *a, struct ag_job *j, int code)
 void ag_job_drop_all(struct agent *a)
 {
 	ag_run_abort(a);
+	a->copy.n = 0;
 	for (unsigned i = 0; i < AG_JOBS_MAX; i++)
 		a->job[i].state = AG_JOB_FREE;
 }
@@ -137,6 +157,17 @@ struct ag_job *ag_job_next(struct agent *a)
 			oldest = j;
 	}
 	return oldest;
+}
+
+void ag_job_wake(struct agent *a)
+{
+	for (unsigned i = 0; i < a->cfg.job_slots; i++) {
+		const struct ag_job *j = &a->job[i];
+
+		if (j->state == AG_JOB_QUEUED && j->start_us == 0 && j->latest_start_us != 0 &&
+		    j->latest_start_us < a->guard_wake_us)
+			a->guard_wake_us = j->latest_start_us + 1;
+	}
 }
 
 static struct ag_job *oldest_ended(struct agent *a)
@@ -174,8 +205,5 @@ bool ag_job_report(struct agent *a)
 	}
 	if (j->from_ring)
 		ag_buffers_result(j, &m);
-	if (!ag_talk_send(a, &m, j->memory, n))
-		return false;
-	j->state = AG_JOB_FREE;
-	return true;
+	return ag_talk_send_result(a, &m, j, n);
 }

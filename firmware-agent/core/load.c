@@ -11,17 +11,21 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* n bytes of the chunk are used up. */
-static void consume(struct agent *a, uint32_t n)
+/* Up to n bytes of the chunk, as many as have come and as the block of the hash has room for. */
+static uint32_t take(struct agent *a, uint8_t *to, uint32_t n)
 {
-	hv_sha256_add(&a->load.sha, a->cfg.message + a->message_at, n);
-	a->message_at += n;
-	a->load.got += n;
+	struct ag_load *l = &a->load;
+
+	n = min_u32(n, (uint32_t)hv_sha256_room(&l->sha));
+	n = (uint32_t)ag_link_tail(a, to, min_u32(n, AG_SLICE_HASH_BYTES));
+	(void)hv_sha256_put(&l->sha, to, n);
+	l->got += n;
+	return n;
 }
 
 static void next_part(struct ag_load *l, const struct slotimg *img)
 {
-	if (l->part == AG_PART_KEPT) {
+	if (l->part == AG_PART_STEPS) {
 		l->part = AG_PART_BIAS;
 		l->runs_left = img->n_biases;
 	}
@@ -33,16 +37,41 @@ static void next_part(struct ag_load *l, const struct slotimg *img)
 		l->part = AG_PART_DONE;
 }
 
-static int header_complete(struct agent *a)
+static int header_slice(struct agent *a)
 {
-	struct ag_slot *s = &a->slot[a->load.slot];
-	int err = slotimg_header_parse(s->memory, SLOTIMG_HEADER_BYTES, &s->img);
+	struct ag_load *l = &a->load;
+	struct ag_slot *s = &a->slot[l->slot];
+	int err;
 
+	if (!ag_may_be_long(a))
+		return HV_E_BUSY;
+	err = slotimg_header_parse(s->memory, SLOTIMG_HEADER_BYTES, &s->img);
 	if (err == HV_OK)
-		err = ag_slot_check_header(a, a->load.slot);
-	if (err == HV_OK)
-		a->load.kept = SLOTIMG_HEADER_BYTES + (uint32_t)s->img.n_regs * SLOTIMG_REG_BYTES +
-			       s->img.steps_bytes;
+		err = ag_slot_check_header(a, l->slot);
+	if (err != HV_OK)
+		return err;
+	l->kept = SLOTIMG_HEADER_BYTES + (uint32_t)s->img.n_regs * SLOTIMG_REG_BYTES +
+		  s->img.steps_bytes;
+	l->part = AG_PART_KEPT;
+	return HV_OK;
+}
+
+/* First the view of the table, then its rows. */
+static int steps_slice(struct agent *a)
+{
+	struct ag_load *l = &a->load;
+	struct ag_slot *s = &a->slot[l->slot];
+	int err;
+
+	if (!l->parsed) {
+		l->parsed = true;
+		l->checked = 0;
+		return ag_slot_parse_steps(a, l->slot);
+	}
+	err = cnn_steps_check(&s->steps, l->checked, AG_SLICE_ROWS);
+	l->checked += AG_SLICE_ROWS;
+	if (err == HV_OK && l->checked >= s->steps.rows)
+		next_part(l, &s->img);
 	return err;
 }
 
@@ -66,40 +95,36 @@ static int check_regs(struct agent *a)
 	return err;
 }
 
-static int keep_slice(struct agent *a)
+static int keep_slice(struct agent *a, uint32_t *n)
 {
 	struct ag_load *l = &a->load;
 	uint32_t end = l->kept != 0 ? l->kept : SLOTIMG_HEADER_BYTES;
-	uint32_t n = min_u32(a->message_n - a->message_at, end - l->got);
-	int err = HV_OK;
+	int err;
 
-	n = min_u32(n, AG_SLICE_HASH_BYTES);
-	memcpy(a->slot[l->slot].memory + l->got, a->cfg.message + a->message_at, n);
-	consume(a, n);
-	if (l->kept == 0)
-		return l->got == SLOTIMG_HEADER_BYTES ? header_complete(a) : HV_OK;
-	err = check_regs(a);
-	if (err == HV_OK && l->got == l->kept) {
-		err = ag_slot_check_steps(a, l->slot);
-		next_part(l, &a->slot[l->slot].img);
+	*n = take(a, a->slot[l->slot].memory + l->got, end - l->got);
+	if (l->kept == 0) {
+		if (l->got == SLOTIMG_HEADER_BYTES)
+			l->part = AG_PART_HEADER;
+		return HV_OK;
 	}
+	err = check_regs(a);
+	if (l->got == l->kept)
+		l->part = AG_PART_STEPS;
 	return err;
 }
 
 /* Head of a bias or kernel run: unit, 0, first, count. */
-static int head_slice(struct agent *a)
+static int head_slice(struct agent *a, uint32_t *n)
 {
 	struct ag_load *l = &a->load;
 	const struct slotimg *img = &a->slot[l->slot].img;
-	uint32_t n = min_u32(a->message_n - a->message_at, (uint32_t)sizeof(l->head) - l->head_n);
 	bool kernel = l->part == AG_PART_KERNEL;
 	uint32_t first = kernel ? img->kernel_first : img->bias_first;
 	uint32_t count = kernel ? img->kernel_words : img->bias_count;
 	struct hv_rd r;
 
-	memcpy(l->head + l->head_n, a->cfg.message + a->message_at, n);
-	consume(a, n);
-	l->head_n = (uint8_t)(l->head_n + n);
+	*n = take(a, l->head + l->head_n, (uint32_t)sizeof(l->head) - l->head_n);
+	l->head_n = (uint8_t)(l->head_n + *n);
 	if (l->head_n < sizeof(l->head))
 		return HV_OK;
 	r = hv_rd_init(l->head, sizeof(l->head));
@@ -153,50 +178,68 @@ static void write_group(struct agent *a)
 	l->group_n = 0;
 }
 
-/* One group of 10 accesses: hashing it takes longer than writing it. */
-static void kernel_slice(struct agent *a)
+/* One group of 10 accesses, once its bytes are all there. */
+static void kernel_slice(struct agent *a, uint32_t *n)
 {
 	struct ag_load *l = &a->load;
 	uint32_t want =
 		min_u32(l->left * (uint32_t)CNN_KERNEL_WORD_BYTES, (uint32_t)sizeof(l->group));
-	uint32_t n = min_u32(a->message_n - a->message_at, want - l->group_n);
 
-	memcpy(l->group + l->group_n, a->cfg.message + a->message_at, n);
-	consume(a, n);
-	l->group_n = (uint8_t)(l->group_n + n);
-	if (l->group_n == want)
+	*n = l->group_n;
+	if (l->group_n == want) {
 		write_group(a);
+		*n = want;
+		return;
+	}
+	*n = take(a, l->group + l->group_n, want - l->group_n);
+	l->group_n = (uint8_t)(l->group_n + *n);
 }
 
-static void bias_slice(struct agent *a)
+static void bias_slice(struct agent *a, uint32_t *n)
 {
 	struct ag_load *l = &a->load;
-	uint32_t n = min_u32(a->message_n - a->message_at, min_u32(l->left, AG_SLICE_OPS));
+	uint8_t byte[AG_SLICE_OPS];
 
-	for (uint32_t i = 0; i < n; i++)
-		ag_write(a, cnn_bias_addr(l->unit, l->at + i), a->cfg.message[a->message_at + i]);
-	consume(a, n);
-	l->at = (uint16_t)(l->at + n);
-	l->left = (uint16_t)(l->left - n);
+	*n = take(a, byte, min_u32(l->left, AG_SLICE_OPS));
+	for (uint32_t i = 0; i < *n; i++)
+		ag_write(a, cnn_bias_addr(l->unit, l->at + i), byte[i]);
+	l->at = (uint16_t)(l->at + *n);
+	l->left = (uint16_t)(l->left - *n);
 }
 
-static int bus_slice(struct agent *a)
+/* A group whose bytes are there is written before the chunk is done. */
+static bool group_waits(const struct ag_load *l)
+{
+	return l->part == AG_PART_KERNEL && l->left > 0 && l->head_n == sizeof(l->head) &&
+	       l->group_n > 0 &&
+	       l->group_n == min_u32(l->left * (uint32_t)CNN_KERNEL_WORD_BYTES,
+				     (uint32_t)sizeof(l->group));
+}
+
+static int bus_slice(struct agent *a, uint32_t *n)
 {
 	struct ag_load *l = &a->load;
 
 	if (l->left == 0 || l->head_n < sizeof(l->head))
-		return head_slice(a);
+		return head_slice(a, n);
+	if (a->in.at == a->in.n && !arq_recv_ready(&a->arq) && !group_waits(l)) {
+		/* nobody waits for the line */
+		ag_load_release(a);
+		a->load_waits = false;
+		return HV_OK;
+	}
 	a->load_waits = a->primary.active || a->run.phase != AG_IDLE;
 	if (a->load_waits)
 		return HV_E_BUSY;
+	*n = 1;
 	if (!a->hold) {
 		take_hold(a);
 		return HV_OK;
 	}
 	if (l->part == AG_PART_KERNEL)
-		kernel_slice(a);
+		kernel_slice(a, n);
 	else
-		bias_slice(a);
+		bias_slice(a, n);
 	if (l->left == 0) {
 		l->head_n = 0;
 		l->runs_left--;
@@ -205,25 +248,49 @@ static int bus_slice(struct agent *a)
 	return HV_OK;
 }
 
+static void chunk_end(struct agent *a)
+{
+	ag_load_release(a);
+	a->load_waits = false;
+	a->in.what = a->in.left > 0 ? AG_IN_SKIP : AG_IN_HEAD;
+	if (a->in.left == 0)
+		a->in.bytes = 0;
+}
+
+static int part_slice(struct agent *a, uint32_t *n)
+{
+	switch (a->load.part) {
+	case AG_PART_KEPT: return keep_slice(a, n);
+	case AG_PART_HEADER: *n = 1; return header_slice(a);
+	case AG_PART_STEPS: *n = 1; return steps_slice(a);
+	case AG_PART_BIAS:
+	case AG_PART_KERNEL: return bus_slice(a, n);
+	case AG_PART_DONE: break;
+	}
+	return HV_E_FORMAT;
+}
+
 bool ag_load_slice(struct agent *a)
 {
-	int err = HV_OK;
+	struct ag_load *l = &a->load;
+	uint32_t n = 0;
+	int err;
 
-	if (!a->load.active || a->message_at >= a->message_n) {
-		ag_load_release(a);
-		a->load_waits = false;
-		a->message_n = a->message_at = 0;
+	if (l->active && hv_sha256_room(&l->sha) == 0) {
+		(void)hv_sha256_work(&l->sha, AG_SLICE_ROUNDS);
 		return true;
 	}
-	switch (a->load.part) {
-	case AG_PART_KEPT: err = keep_slice(a); break;
-	case AG_PART_BIAS:
-	case AG_PART_KERNEL: err = bus_slice(a); break;
-	case AG_PART_DONE: err = HV_E_FORMAT; break;
+	if (!l->active || (a->in.left == 0 && l->part != AG_PART_HEADER &&
+			   l->part != AG_PART_STEPS && !group_waits(l))) {
+		chunk_end(a);
+		return true;
 	}
-	if (err == HV_E_BUSY && a->load.part != AG_PART_KEPT)
+	err = part_slice(a, &n);
+	if (err == HV_E_BUSY && (l->part == AG_PART_HEADER ? a->long_due : a->load_waits))
 		return false;
-	if (err != HV_OK)
+	if (err != HV_OK) {
 		ag_slot_refuse(a, err);
-	return true;
+		return true;
+	}
+	return n > 0;
 }

@@ -1,10 +1,9 @@
 #include "firmware-agent/core/state.h"
-#include "util/fs/rd.h"
 #include <string.h>
 
 /* One harvested run, slice by slice:
  *
- *   IDLE -> SNAP -> CONFIG -> INPUT -> WAIT -> RESTORE -> UNLOAD -> IDLE
+ *   IDLE -> SNAP -> CONFIG -> INPUT -> START -> WAIT -> RESTORE -> UNLOAD -> IDLE
  *
  * SNAP reads the primary's values of the registers the guest uses, once after each time the
  * primary had the accelerator. RESTORE puts back those that differ as soon as the inference
@@ -15,39 +14,42 @@ static const struct slotimg *image(const struct agent *a)
 	return &a->slot[a->job[a->run.job].slot].img;
 }
 
-static uint32_t reg_entry(const struct agent *a, unsigned i, uint32_t *addr)
+/* Entry i of the guest's registers: its address, and its value for this run. */
+static uint32_t reg_entry(const struct agent *a, unsigned i, uint32_t *value, bool *varies)
 {
 	const struct ag_slot *s = &a->slot[a->run.snap_slot];
-	struct hv_rd r = hv_rd_init(s->memory + SLOTIMG_HEADER_BYTES + i * SLOTIMG_REG_BYTES,
-				    SLOTIMG_REG_BYTES);
-	uint16_t id = hv_rd_u16(&r);
-	uint32_t value = hv_rd_u32(&r);
+	const uint8_t *b = s->memory + SLOTIMG_HEADER_BYTES + i * SLOTIMG_REG_BYTES;
+	unsigned id = b[0] | (unsigned)b[1] << 8;
 
-	if ((id >> 5 & 31) == CNN_R_RCNT)
-		value = (uint32_t)s->img.positions * a->run.records - 1;
-	*addr = cnn_reg_addr(id >> 10, id >> 5 & 31, id & 31);
-	return value;
+	*value = b[2] | (uint32_t)b[3] << 8 | (uint32_t)b[4] << 16 | (uint32_t)b[5] << 24;
+	*varies = (id >> 5 & 31) == CNN_R_RCNT;
+	if (*varies)
+		*value = (uint32_t)s->img.positions * a->run.records - 1;
+	return cnn_reg_addr(id >> 10, id >> 5 & 31, id & 31);
 }
 
 /* Latency of a start by the header's cycles, in microseconds. */
-static uint64_t inference_us(const struct agent *a)
+static uint32_t inference_us(const struct agent *a)
 {
-	const struct slotimg *img = image(a);
-	uint64_t cycles = img->fixed_cycles + (uint64_t)img->record_cycles * a->run.records;
+	const struct ag_slot *s = &a->slot[a->run.snap_slot];
+	uint64_t ns = s->start_ns + (uint64_t)s->start_record_ns * a->run.records;
 
-	return cycles * 1000000u / a->cfg.cnn_hz + 1;
+	return (ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX) / 1000 + 1;
 }
 
 /* The oldest job, if the guard lets some of its records start. */
 static bool try_start(struct agent *a)
 {
 	struct ag_run *run = &a->run;
-	struct ag_job *j = ag_job_next(a);
+	struct ag_job *j;
 	struct guard_forecast f;
 	struct guard_question q;
 	uint64_t now = ag_now(a);
 	unsigned left;
 
+	if (a->long_due || now < a->guard_wake_us)
+		return false;
+	j = ag_job_next(a);
 	if (j == NULL)
 		return false;
 	left = (unsigned)j->records - j->done;
@@ -62,41 +64,56 @@ static bool try_start(struct agent *a)
 		q.records = (uint16_t)left;
 	run->records = guard_records(&f, &q, &a->guard_wake_us);
 	if (run->records == 0) {
-		if (j->latest_start_us != 0 && j->start_us == 0 &&
-		    j->latest_start_us < a->guard_wake_us)
-			a->guard_wake_us = j->latest_start_us + 1;
+		ag_job_wake(a);
 		return false;
 	}
+	a->guard_wake_us = 0;
 	j->state = AG_JOB_RUNNING;
 	if (j->start_us == 0)
 		j->start_us = now;
 	run->job = (uint8_t)(j - a->job);
 	run->start_us = now;
-	run->at = run->record = run->item = 0;
+	run->at = run->record = run->item = run->sums = 0;
+	run->in_record = run->in_pass = 0;
+	run->in_position = run->in_group = 0;
 	run->dirty_regs = 0;
 	run->dirty_ctrl = false;
 	run->phase = run->snap_valid && run->snap_slot == j->slot ? AG_CONFIG : AG_SNAP;
 	run->snap_slot = j->slot;
+	run->snap_q = 0;
 	return true;
 }
 
+/* Registers that the guest leaves as they are need no restore; there may be too many others. */
 static void snap_slice(struct agent *a)
 {
 	struct ag_run *run = &a->run;
-	uint32_t addr;
+	unsigned n = image(a)->n_regs;
 
-	if (run->at == 0) {
+	if (run->snap_q < CNN_QUADRANTS) {
+		unsigned q = run->snap_q++;
+
 		run->snap_valid = false;
-		for (unsigned q = 0; q < CNN_QUADRANTS; q++) {
-			run->ctrl[q] = ag_read(a, ag_quadrant(CNN_CTRL, q));
-			run->lcnt[q] = ag_read(a, ag_quadrant(CNN_LCNT_MAX, q));
+		run->saved_n = 0;
+		run->ctrl[q] = ag_read(a, ag_quadrant(CNN_CTRL, q));
+		run->lcnt[q] = ag_read(a, ag_quadrant(CNN_LCNT_MAX, q));
+		return;
+	}
+	for (int i = 0; i < AG_SLICE_REGS && run->at < n; i++, run->at++) {
+		bool varies;
+		uint32_t want, addr = reg_entry(a, run->at, &want, &varies);
+		uint32_t is = ag_read(a, addr);
+
+		if (is == want && !varies)
+			continue;
+		if (run->saved_n == AG_RESTORE_REGS_MAX) {
+			run->phase = AG_IDLE;
+			ag_job_end(a, &a->job[run->job], HV_E_BUSY);
+			return;
 		}
+		run->saved[run->saved_n++] = (struct ag_saved){ addr, is };
 	}
-	for (int i = 0; i < AG_SLICE_REGS && run->at < image(a)->n_regs; i++, run->at++) {
-		(void)reg_entry(a, run->at, &addr);
-		run->reg[run->at] = ag_read(a, addr);
-	}
-	if (run->at == image(a)->n_regs) {
+	if (run->at == n) {
 		run->snap_valid = true;
 		run->at = 0;
 		run->phase = AG_CONFIG;
@@ -114,13 +131,16 @@ static void config_slice(struct agent *a)
 			ag_write(a, ag_quadrant(CNN_CTRL, q), CNN_CTRL_CLK_EN);
 			ag_write(a, ag_quadrant(CNN_LCNT_MAX, q), img->layers - 1u);
 		}
+		return;
 	}
 	for (int i = 0; i < AG_SLICE_REGS && run->at < img->n_regs; i++, run->at++) {
-		uint32_t addr, value = reg_entry(a, run->at, &addr);
+		bool varies;
+		uint32_t want, addr = reg_entry(a, run->at, &want, &varies);
 
-		run->dirty_regs = (uint16_t)(run->at + 1);
-		if (value != run->reg[run->at])
-			ag_write(a, addr, value);
+		if (run->dirty_regs == run->saved_n || run->saved[run->dirty_regs].addr != addr)
+			continue;
+		run->dirty_regs++;
+		ag_write(a, addr, want);
 	}
 	if (run->at == img->n_regs) {
 		run->at = 0;
@@ -129,26 +149,43 @@ static void config_slice(struct agent *a)
 }
 
 /* One word of the input memories: four channels of one pixel. */
-static uint32_t input_word(const struct agent *a, const uint8_t *record, unsigned position,
-			   unsigned pass, unsigned group)
+static uint32_t input_word(const struct agent *a, const uint8_t *record)
 {
-	const struct cnn_steps *s = &a->slot[a->run.snap_slot].steps;
-	unsigned per_pass = image(a)->per_pass, lane_channel = 4 * group;
-	uint32_t v = 0;
+	const struct ag_run *run = &a->run;
+	const struct cnn_steps *s = &a->slot[run->snap_slot].steps;
+	unsigned per_pass = image(a)->per_pass, lane = 4u * run->in_group;
+	unsigned lanes = per_pass - lane, channel = run->in_pass * per_pass + lane;
 
-	for (unsigned lane = 0; lane < 4; lane++, lane_channel++) {
-		unsigned c = pass * per_pass + lane_channel;
+	if (channel >= s->channels)
+		return 0;
+	if (lanes > 4)
+		lanes = 4;
+	if (lanes > s->channels - channel)
+		lanes = s->channels - channel;
+	return cnn_steps_in_word(s, record, run->in_position, channel, lanes);
+}
 
-		if (lane_channel < per_pass && c < s->channels)
-			v |= (uint32_t)(uint8_t)cnn_steps_in(s, record, position, c) << 8 * lane;
-	}
-	return v;
+/* To the next word: groups of a pass, passes of a pixel, positions of a record. */
+static void input_next(struct ag_run *run, const struct slotimg *img)
+{
+	if (4u * ++run->in_group < img->per_pass)
+		return;
+	run->in_group = 0;
+	run->at++;
+	if (++run->in_pass < img->in_passes)
+		return;
+	run->in_pass = 0;
+	if (++run->in_position < img->positions)
+		return;
+	run->in_position = 0;
+	run->in_record++;
 }
 
 /* Quadrant 0 is always used and starts the others: vendor sequence. */
 static void start(struct agent *a)
 {
 	struct ag_run *run = &a->run;
+	uint32_t us = inference_us(a);
 
 	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
 		if ((image(a)->quadrants >> q & 1) != 0)
@@ -156,8 +193,8 @@ static void start(struct agent *a)
 				 CNN_CTRL_CLK_EN | CNN_CTRL_SYNC | (q != 0 ? CNN_CTRL_CNN_EN : 0));
 	ag_write(a, CNN_CTRL, CNN_CTRL_CLK_EN | CNN_CTRL_CNN_EN);
 	run->phase = AG_WAIT;
-	run->poll_us = ag_now(a) + inference_us(a);
-	run->give_up_us = ag_now(a) + 64 * inference_us(a) + 1000;
+	run->poll_us = ag_now(a) + us;
+	run->give_up_us = run->poll_us + UINT64_C(63) * us + 1000;
 }
 
 static void input_slice(struct agent *a)
@@ -165,19 +202,21 @@ static void input_slice(struct agent *a)
 	struct ag_run *run = &a->run;
 	const struct slotimg *img = image(a);
 	const struct ag_job *j = &a->job[run->job];
-	unsigned groups = (img->per_pass + 3u) / 4u, per_pixel = groups * img->in_passes;
-	uint32_t pixels = (uint32_t)img->positions * run->records;
+	const uint8_t *record = ag_job_input(a, j, (unsigned)j->done + run->in_record);
 
-	for (int i = 0; i < AG_SLICE_PIXELS && run->at < pixels * per_pixel; i++, run->at++) {
-		uint32_t pixel = run->at / per_pixel;
-		unsigned pass = run->at % per_pixel / groups, group = run->at % groups;
-		const uint8_t *record = ag_job_input(a, j, j->done + pixel / img->positions);
+	for (int i = 0; i < AG_SLICE_PIXELS; i++) {
+		unsigned was = run->in_record;
 
-		ag_write(a, slotimg_in_addr(img, pixel, pass, group),
-			 input_word(a, record, pixel % img->positions, pass, group));
+		ag_write(a, cnn_data_addr(run->in_group, img->in_word + run->at),
+			 input_word(a, record));
+		input_next(run, img);
+		if (run->in_record == run->records) {
+			run->phase = AG_START;
+			return;
+		}
+		if (run->in_record != was)
+			record += img->in_record_bytes;
 	}
-	if (run->at == pixels * per_pixel)
-		start(a);
 }
 
 static bool wait_slice(struct agent *a)
@@ -206,25 +245,27 @@ static bool wait_slice(struct agent *a)
 	return true;
 }
 
-/* Put back registers [from, dirty_regs), at most n of them. */
-static void restore_regs(struct agent *a, uint32_t *from, uint32_t n)
+/* Put back saved registers [from, to): one write each, because the primary may be waiting. */
+static void restore_regs(const struct agent *a, unsigned from, unsigned to)
 {
-	struct ag_run *run = &a->run;
+	const struct ag_saved *s = a->run.saved + from, *end = a->run.saved + to;
+	void (*write)(void *, uint32_t, uint32_t) = a->hal.cnn_write32;
+	void *ctx = a->hal.ctx;
 
-	for (; n > 0 && *from < run->dirty_regs; n--, ++*from) {
-		uint32_t addr, value = reg_entry(a, *from, &addr);
-
-		if (value != run->reg[*from])
-			ag_write(a, addr, run->reg[*from]);
-	}
+	for (; s < end; s++)
+		write(ctx, s->addr, s->value);
 }
 
 static void restore_slice(struct agent *a)
 {
 	struct ag_run *run = &a->run;
+	unsigned from = run->at, to = from + AG_SLICE_REGS;
 
-	restore_regs(a, &run->at, AG_SLICE_REGS);
-	if (run->at == run->dirty_regs) {
+	if (to > run->dirty_regs)
+		to = run->dirty_regs;
+	restore_regs(a, from, to);
+	run->at = to;
+	if (to == run->dirty_regs) {
 		run->dirty_regs = 0;
 		run->phase = AG_UNLOAD;
 	}
@@ -270,36 +311,71 @@ static void run_done(struct agent *a)
 		ag_job_end(a, j, HV_OK);
 }
 
-/* Words an item reads, at most 16: see steps.h. */
-static unsigned item_words(const struct cnn_steps *s)
+/* A whole record goes to its job's memory in pieces, where it may lie over its own input. From
+ * now on it is finished, even if the run is aborted. */
+static void record_done(struct agent *a)
 {
-	if (s->finish == CNN_OUT_RAW)
-		return CNN_STEPS_RAW_WORDS;
-	return (unsigned)s->sets * s->parts * (s->finish == CNN_OUT_DFT ? 4u : 1u);
+	struct ag_run *run = &a->run;
+
+	a->copy = (struct ag_copy){ .job = run->job, .n = image(a)->out_record_bytes };
+	run->item = 0;
+	run->record++;
 }
 
-/* A finished record counts even if the run is aborted later. */
+static void copy_slice(struct agent *a)
+{
+	struct ag_copy *c = &a->copy;
+	struct ag_job *j = &a->job[c->job];
+	uint16_t n = c->n < AG_SLICE_COPY_BYTES ? c->n : (uint16_t)AG_SLICE_COPY_BYTES;
+	uint32_t whole = a->slot[j->slot].img.out_record_bytes;
+
+	memcpy(j->memory + j->done * whole + c->at, a->cfg.record_memory + c->at, n);
+	c->at = (uint16_t)(c->at + n);
+	c->n = (uint16_t)(c->n - n);
+	if (c->n > 0)
+		return;
+	j->done++;
+	if (j->done == j->records && j->state == AG_JOB_QUEUED) /* its run was aborted */
+		ag_job_end(a, j, HV_OK);
+}
+
+/* What an item's sums and its end cost, in words read. */
+static int sum_words(const struct cnn_steps *s)
+{
+	return s->sets * s->parts;
+}
+
+static int finish_words(const struct cnn_steps *s)
+{
+	return s->finish == CNN_OUT_ROWS ? 1 : 4;
+}
+
 static void unload_slice(struct agent *a)
 {
 	struct ag_run *run = &a->run;
-	struct ag_job *j = &a->job[run->job];
-	const struct ag_slot *s = &a->slot[j->slot];
-	unsigned items = cnn_steps_items(&s->steps), end;
+	const struct cnn_steps *s = &a->slot[run->snap_slot].steps;
+	int words = AG_SLICE_WORDS;
 
 	if (run->record == run->records) {
 		run_done(a);
 		return;
 	}
-	end = run->item + AG_SLICE_OPS / item_words(&s->steps);
-	for (; run->item < end && run->item < items; run->item++)
-		cnn_steps_out(&s->steps, run->item, output_word, a, a->cfg.record_memory);
-	if (run->item < items)
-		return;
-	memcpy(j->memory + (size_t)j->done * s->img.out_record_bytes, a->cfg.record_memory,
-	       s->img.out_record_bytes);
-	j->done++;
-	run->item = 0;
-	run->record++;
+	while (words > 0) {
+		if (run->sums < cnn_steps_sums(s, run->item)) {
+			run->sum[run->sums] =
+				cnn_steps_sum(s, run->item, run->sums, output_word, a);
+			run->sums++;
+			words -= sum_words(s);
+			continue;
+		}
+		cnn_steps_finish(s, run->item, run->sum, output_word, a, a->cfg.record_memory);
+		run->sums = 0;
+		words -= finish_words(s);
+		if (++run->item == cnn_steps_items(s)) {
+			record_done(a);
+			return;
+		}
+	}
 }
 
 void ag_run_abort(struct agent *a)
@@ -307,7 +383,6 @@ void ag_run_abort(struct agent *a)
 	struct ag_run *run = &a->run;
 	struct ag_job *j = &a->job[run->job];
 	struct ag_slot *s = &a->slot[j->slot];
-	uint32_t from = 0;
 
 	if (run->phase == AG_IDLE)
 		return;
@@ -316,7 +391,7 @@ void ag_run_abort(struct agent *a)
 		for (unsigned q = 1; q < CNN_QUADRANTS; q++)
 			ag_write(a, ag_quadrant(CNN_CTRL, q), CNN_CTRL_CLK_EN);
 	}
-	restore_regs(a, &from, run->dirty_regs);
+	restore_regs(a, 0, run->dirty_regs);
 	if (run->dirty_ctrl)
 		restore_ctrl(a);
 	run->dirty_regs = 0;
@@ -342,6 +417,10 @@ bool ag_run_slice(struct agent *a)
 {
 	struct ag_run *run = &a->run;
 
+	if (a->copy.n > 0) {
+		copy_slice(a);
+		return true;
+	}
 	if (a->primary.active)
 		return false;
 	switch (run->phase) {
@@ -349,6 +428,7 @@ bool ag_run_slice(struct agent *a)
 	case AG_SNAP: snap_slice(a); break;
 	case AG_CONFIG: config_slice(a); break;
 	case AG_INPUT: input_slice(a); break;
+	case AG_START: start(a); break;
 	case AG_WAIT: return wait_slice(a);
 	case AG_RESTORE: restore_slice(a); break;
 	case AG_UNLOAD: unload_slice(a); break;
@@ -358,6 +438,8 @@ bool ag_run_slice(struct agent *a)
 
 uint64_t ag_run_next_us(const struct agent *a)
 {
+	if (a->copy.n > 0)
+		return 0;
 	if (a->primary.active)
 		return UINT64_MAX;
 	if (a->run.phase == AG_WAIT)

@@ -47,7 +47,7 @@ int ag_slot_check_header(const struct agent *a, unsigned slot)
 	/* every quadrant the primary uses must be covered: its processors would run too */
 	if ((a->cfg.primary_quadrants & ~img->quadrants) != 0)
 		return HV_E_FORMAT;
-	if (kept > a->cfg.slot_bytes || img->n_regs > AG_RESTORE_REGS_MAX ||
+	if (kept > a->cfg.slot_bytes || img->n_regs > AG_IMAGE_REGS_MAX ||
 	    img->out_record_bytes > a->cfg.record_bytes ||
 	    img->in_record_bytes > a->cfg.job_bytes || img->out_record_bytes > a->cfg.job_bytes)
 		return HV_E_BUSY;
@@ -69,12 +69,12 @@ static bool set_ok(const struct slotimg *img, const struct cnn_steps *s, unsigne
 
 /* Steps and header describe the same record, so no address of a run leaves the claims:
  * the header was checked for positions, passes and rows per pass. */
-int ag_slot_check_steps(struct agent *a, unsigned slot)
+int ag_slot_parse_steps(struct agent *a, unsigned slot)
 {
 	struct ag_slot *s = &a->slot[slot];
 	const struct slotimg *img = &s->img;
 	uint32_t at = SLOTIMG_HEADER_BYTES + (uint32_t)img->n_regs * SLOTIMG_REG_BYTES;
-	int err = cnn_steps_parse(s->memory + at, img->steps_bytes, &s->steps);
+	int err = cnn_steps_view(s->memory + at, img->steps_bytes, &s->steps);
 
 	if (err != HV_OK)
 		return err;
@@ -108,10 +108,14 @@ void ag_slot_price(struct agent *a, unsigned slot)
 	uint64_t regs = img->n_regs + 2u * CNN_QUADRANTS;
 	uint64_t in_words = (uint64_t)img->positions * img->in_passes * ((img->per_pass + 3u) / 4u);
 	uint64_t out_words = cnn_steps_words(&s->steps);
-	uint64_t fixed_slices = 3 * (img->n_regs / AG_SLICE_REGS + 1u) + 8;
-	uint64_t record_slices = in_words / AG_SLICE_PIXELS + out_words / 16 + 2;
+	uint64_t fixed_slices = 3 * (img->n_regs / AG_SLICE_REGS + 1u) + 12;
+	uint64_t record_slices = in_words / AG_SLICE_PIXELS + out_words / AG_SLICE_WORDS +
+				 cnn_steps_items(&s->steps) + 2 +
+				 img->out_record_bytes / AG_SLICE_COPY_BYTES;
 
 	s->cap_records = img->records_max;
+	s->start_ns = clamp_ns(cycles_ns(a, img->fixed_cycles));
+	s->start_record_ns = clamp_ns(cycles_ns(a, img->record_cycles));
 	s->fixed_ns = clamp_ns(regs * a->cfg.bus_read_ns + (2 * regs + 16) * a->cfg.bus_write_ns +
 			       cycles_ns(a, img->fixed_cycles) + fixed_slices * AG_STEP_CPU_NS);
 	s->record_ns = clamp_ns(in_words * a->cfg.bus_write_ns + out_words * a->cfg.bus_read_ns +

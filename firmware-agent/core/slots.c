@@ -23,6 +23,7 @@ void ag_slot_drop_load(struct agent *a)
 		return;
 	ag_load_release(a);
 	a->load.active = false;
+	a->long_due = false;
 	a->slot[a->load.slot].state = LINK_SLOT_EMPTY;
 }
 
@@ -87,10 +88,9 @@ bool ag_slot_chunk_ok(struct agent *a, const struct link_model_chunk *m)
 	return true;
 }
 
-void ag_slot_commit(struct agent *a, uint8_t slot)
+bool ag_slot_commit(struct agent *a, uint8_t slot)
 {
 	struct ag_load *l = &a->load;
-	uint8_t hash[HV_SHA256_BYTES];
 
 	if (!l->active || l->slot != slot) {
 		/* a repeated commit of what is there is no fault */
@@ -98,22 +98,35 @@ void ag_slot_commit(struct agent *a, uint8_t slot)
 
 		if (slot >= a->cfg.model_slots || there || !a->slot[slot].failed)
 			ag_talk_report_slot(a, slot, there ? HV_OK : HV_E_NOENT);
-		return;
+		return false;
 	}
 	if (l->got != l->announced || l->part != AG_PART_DONE) {
 		ag_slot_refuse(a, HV_E_FORMAT);
-		return;
+		return false;
 	}
-	hv_sha256_end(&l->sha, hash);
+	return true;
+}
+
+bool ag_slot_commit_slice(struct agent *a)
+{
+	struct ag_load *l = &a->load;
+	uint8_t hash[HV_SHA256_BYTES];
+	unsigned slot = l->slot;
+
+	if (!l->active) /* ended by a stand-down */
+		return true;
+	if (!hv_sha256_close(&l->sha, AG_SLICE_ROUNDS, hash) || !ag_may_be_long(a))
+		return false;
 	if (memcmp(hash, l->want, sizeof(hash)) != 0) {
 		ag_slot_refuse(a, HV_E_WRONG);
-		return;
+		return true;
 	}
 	l->active = false;
 	a->slot[slot].state = LINK_SLOT_RESIDENT;
 	memcpy(a->slot[slot].hash, hash, sizeof(hash));
 	ag_slot_price(a, slot);
 	ag_talk_report_slot(a, slot, HV_OK);
+	return true;
 }
 
 void ag_slot_evict(struct agent *a, uint8_t slot)

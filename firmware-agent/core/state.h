@@ -13,26 +13,54 @@ enum {
 	AG_EVENTS = 64, /* primary activations waiting for the link */
 	AG_FRUITLESS_MAX = 16, /* aborts in a row that finished no record */
 	AG_REPLY_ROOM = 160, /* more than any message without a tail */
-	AG_RX_BYTES = 64, /* link bytes taken in one step */
-	AG_SLICE_PIXELS = 8, /* input words of a slice: 32 conversions */
-	AG_SLICE_REGS = 24, /* registers of a slice */
-	AG_SLICE_HASH_BYTES = 32, /* image bytes of a slice that only stay in memory */
-	AG_SLICE_CPU_US = 12, /* processor time of a slice beside the bus, at most */
-	AG_STEP_CPU_NS = 1000, /* what the guard allows for each slice of a run */
+	AG_HEAD_BYTES = 64, /* more than any message to the board without a tail */
 	AG_EVENT_BYTES = 16, /* of link message primary */
 	AG_REPORT_EVERY_US = 250000,
 	AG_QUIET_MAX_US = 2500, /* bytes of so long wait in the serial driver */
-	AG_SLICE_COPY_BYTES = 64, /* samples of a ring copied in a slice */
+	AG_STEP_CPU_NS = 1000, /* what the guard allows for each slice of a run */
+	/* Most that one step does of each kind; AG_STEP_CYCLES follows from these. */
+	AG_RX_BYTES = 8, /* link bytes taken and decoded */
+	AG_TX_BYTES = 16, /* link bytes encoded and given to the serial driver */
+	AG_SLICE_COPY_BYTES = 64, /* of a message, of a ring's samples, of an output record */
+	AG_SLICE_HASH_BYTES = 16, /* of a slot image */
+	AG_SLICE_ROUNDS = 8, /* of SHA-256 */
+	AG_SLICE_ROWS = 2, /* of a table of steps checked */
+	AG_SLICE_PIXELS = 6, /* input words: 24 conversions */
+	AG_SLICE_REGS = 8, /* registers */
+	AG_SLICE_WORDS = 4, /* output words, and what ends an item */
 };
 
-/* Hand-over in bus writes: stop, then CTRL and LCNT_MAX of every quadrant, the layer
- * registers, and CTRL as the primary had it. */
-#define AG_HANDOVER_WRITES (1 + 3 * CNN_QUADRANTS + AG_RESTORE_REGS_MAX)
-#define AG_WAIT_BOUND_NS(write_ns, read_ns)                                           \
-	(AG_SLICE_OPS * (uint32_t)((write_ns) > (read_ns) ? (write_ns) : (read_ns)) + \
-	 AG_HANDOVER_WRITES * (uint32_t)(write_ns) + AG_SLICE_CPU_US * 1000u)
-/* The longest agent_primary_begin() may make the primary wait, at the default bus times. */
-#define AG_WAIT_BOUND_US ((AG_WAIT_BOUND_NS(CNN_BUS_WRITE_NS, CNN_BUS_READ_NS) + 999) / 1000)
+/* The promise to the primary. It waits for a step of agent_step() in progress, then for
+ * agent_primary_begin(). Every term is either counted in bus accesses, which take a time, or in
+ * processor cycles, which tests/emu/step_cost counts in the Arm code:
+ *
+ *   a step while registers of a run are to be restored   AG_SLICE_OPS, AG_STEP_CYCLES
+ *   any other step                                       AG_SLICE_OPS, AG_LONG_CYCLES
+ *   hand-over: begin, CTRL and LCNT_MAX                  1 + 3 a quadrant, AG_BEGIN_CYCLES
+ *   hand-over: each layer register                       1, AG_RESTORE_CYCLES
+ */
+enum {
+	AG_CPU_HZ = 100000000, /* of a configuration that says 0 */
+	AG_STEP_CYCLES = 960,
+	AG_LONG_CYCLES = 5000,
+	AG_BEGIN_CYCLES = 700,
+	AG_RESTORE_CYCLES = 20,
+};
+#define AG_HANDOVER_WRITES           (1 + 3 * CNN_QUADRANTS + AG_RESTORE_REGS_MAX)
+#define AG_CYCLES_NS(cycles, cpu_hz) ((uint32_t)((cycles)*UINT64_C(1000000000) / (cpu_hz)))
+#define AG_SHORT_NS(write_ns, cpu_hz)                 \
+	(AG_RESTORE_REGS_MAX * (uint32_t)(write_ns) + \
+	 AG_CYCLES_NS(AG_STEP_CYCLES + AG_RESTORE_CYCLES * AG_RESTORE_REGS_MAX, cpu_hz))
+#define AG_LONGER(a, b) ((a) > (b) ? (a) : (b))
+#define AG_WAIT_BOUND_NS(write_ns, read_ns, cpu_hz)                          \
+	(AG_SLICE_OPS * (uint32_t)AG_LONGER(write_ns, read_ns) +             \
+	 (AG_HANDOVER_WRITES - AG_RESTORE_REGS_MAX) * (uint32_t)(write_ns) + \
+	 AG_CYCLES_NS(AG_BEGIN_CYCLES, cpu_hz) +                             \
+	 AG_LONGER(AG_SHORT_NS(write_ns, cpu_hz), AG_CYCLES_NS(AG_LONG_CYCLES, cpu_hz)))
+/* The longest agent_primary_begin() may make the primary wait, at the default bus times and
+ * clock. */
+#define AG_WAIT_BOUND_US \
+	((AG_WAIT_BOUND_NS(CNN_BUS_WRITE_NS, CNN_BUS_READ_NS, AG_CPU_HZ) + 999) / 1000)
 _Static_assert(AG_WAIT_BOUND_US <= 100, "the promise to the primary");
 
 /* A network in its slot. steps borrows the slot's memory. */
@@ -47,18 +75,28 @@ struct ag_slot {
 	uint8_t *memory; /* header, registers, steps */
 	uint16_t cap_records; /* of one run: halved by an abort, doubled by a success */
 	uint32_t fixed_ns, record_ns; /* worst case of a run: fixed + record * records */
+	uint32_t start_ns, start_record_ns; /* of that, the inference */
 };
 
-enum ag_load_part { AG_PART_KEPT, AG_PART_BIAS, AG_PART_KERNEL, AG_PART_DONE };
+/* HEADER and STEPS are checks of what has come. */
+enum ag_load_part {
+	AG_PART_KEPT,
+	AG_PART_HEADER,
+	AG_PART_STEPS,
+	AG_PART_BIAS,
+	AG_PART_KERNEL,
+	AG_PART_DONE
+};
 
 /* The one load in progress. */
 struct ag_load {
-	bool active, committing;
+	bool active;
 	uint8_t slot;
 	enum ag_load_part part;
 	uint32_t announced, got; /* bytes of the image */
 	uint32_t kept; /* bytes that stay in slot memory; 0: header not complete */
-	uint32_t checked; /* registers checked */
+	uint32_t checked; /* registers, then rows of steps */
+	bool parsed; /* steps: the view is made, its rows are being checked */
 	uint16_t runs_left; /* of this part, the present one included */
 	uint8_t head[SLOTIMG_RUN_HEAD_BYTES], head_n;
 	uint8_t unit; /* quadrant or processor of the present run */
@@ -68,8 +106,16 @@ struct ag_load {
 	uint8_t want[HV_SHA256_BYTES];
 };
 
-/* FILLING: its samples are being copied out of a ring; then QUEUED. */
-enum ag_job_state { AG_JOB_FREE, AG_JOB_QUEUED, AG_JOB_RUNNING, AG_JOB_ENDED, AG_JOB_FILLING };
+/* FILLING: its records are coming over the link or are being copied out of a ring; then QUEUED.
+ * SENDING: its result is on its way; then FREE. */
+enum ag_job_state {
+	AG_JOB_FREE,
+	AG_JOB_QUEUED,
+	AG_JOB_RUNNING,
+	AG_JOB_ENDED,
+	AG_JOB_FILLING,
+	AG_JOB_SENDING
+};
 
 /* Inputs are at the end of memory, outputs grow from its start: the output of record i never
  * reaches the input of record i + 1. */
@@ -137,20 +183,31 @@ struct ag_blackbox {
 	bool stood_down;
 };
 
-enum ag_phase { AG_IDLE, AG_SNAP, AG_CONFIG, AG_INPUT, AG_WAIT, AG_RESTORE, AG_UNLOAD };
+enum ag_phase { AG_IDLE, AG_SNAP, AG_CONFIG, AG_INPUT, AG_START, AG_WAIT, AG_RESTORE, AG_UNLOAD };
+
+/* A register as the primary left it, and the guest does not. */
+struct ag_saved {
+	uint32_t addr, value;
+};
 
 /* The run in progress, and what has to be undone for the primary. */
 struct ag_run {
 	enum ag_phase phase;
 	uint8_t job;
 	uint16_t records, record, item; /* of this run; unload position */
-	uint32_t at; /* register or input word */
+	uint32_t at; /* register, or word of the input's pixels */
+	uint16_t in_record, in_pass; /* input position */
+	uint8_t in_position, in_group;
+	uint8_t sums; /* of the item that is being unloaded */
+	int64_t sum[CNN_STEPS_SUMS_MAX];
 	uint64_t start_us, poll_us, give_up_us;
 	/* as the primary left them, for the slot in snap_slot while snap_valid */
 	bool snap_valid;
-	uint8_t snap_slot;
-	uint32_t reg[AG_RESTORE_REGS_MAX], ctrl[CNN_QUADRANTS], lcnt[CNN_QUADRANTS];
-	uint16_t dirty_regs; /* registers [0, dirty_regs) may differ from the snapshot */
+	uint8_t snap_slot, snap_q; /* snap_q: quadrants whose CTRL and LCNT_MAX were read */
+	struct ag_saved saved[AG_RESTORE_REGS_MAX];
+	uint32_t ctrl[CNN_QUADRANTS], lcnt[CNN_QUADRANTS];
+	uint16_t saved_n;
+	uint16_t dirty_regs; /* saved [0, dirty_regs) are to be restored */
 	bool dirty_ctrl; /* CTRL and LCNT_MAX may differ */
 };
 
@@ -178,17 +235,45 @@ struct ag_counters {
 	uint64_t harvest_busy_us;
 };
 
+/* The message being taken from the link: its head, then its tail piece by piece. */
+enum ag_in_what { AG_IN_HEAD, AG_IN_ACT, AG_IN_JOB, AG_IN_CHUNK, AG_IN_COMMIT, AG_IN_SKIP };
+
+struct ag_in {
+	enum ag_in_what what;
+	uint8_t head[AG_HEAD_BYTES], n, at; /* [at, n) begins the tail */
+	uint16_t bytes; /* of the message; 0: none has begun */
+	uint16_t left; /* of the tail */
+	uint8_t job; /* that the tail fills */
+};
+
+/* The message being handed to the link. */
+struct ag_out {
+	uint8_t head[AG_REPLY_ROOM];
+	uint16_t n, at; /* n 0: none */
+	const uint8_t *tail; /* lives until it is handed over */
+	uint32_t tail_n, tail_at;
+	struct ag_job *job; /* whose result this is; free then */
+};
+
+/* A finished record on its way to its job's memory. */
+struct ag_copy {
+	uint8_t job;
+	uint16_t n, at; /* n 0: none */
+};
+
 struct agent {
 	struct ag_hal hal;
 	struct ag_config cfg;
 	uint64_t boot_us;
 	uint32_t boot_id;
 	struct arq arq;
-	uint8_t rx[AG_RX_BYTES];
-	uint8_t out[FRAME_MAX_WIRE];
-	uint16_t out_n, out_at;
-	/* the message being worked on: bytes in cfg.message */
-	uint32_t message_n, message_at; /* message_n 0: none */
+	uint8_t rx[AG_RX_BYTES], rx_n, rx_at;
+	uint8_t out[AG_TX_BYTES], out_n, out_at;
+	struct ag_in in;
+	struct ag_out send;
+	struct ag_copy copy;
+	uint8_t turn; /* whose step is next */
+	bool long_due; /* a long step waits for the end of the run: no other begins before */
 	bool hello_due, hello_unasked; /* unasked: sent at the begin of this life */
 	struct ag_slot slot[AG_SLOTS_MAX];
 	struct ag_load load;
@@ -237,40 +322,72 @@ static inline uint32_t ag_ctrl_idle(uint32_t ctrl)
 	return ctrl & ~(CNN_CTRL_CNN_EN | CNN_CTRL_IRQ);
 }
 
-/* talk.c: the link. Both return true when something was done. */
-bool ag_talk_link(struct agent *a);
+/* Everything that was to be sent has been given to the serial driver. */
+static inline bool ag_all_sent(const struct agent *a)
+{
+	return a->send.n == 0 && a->arq.nxt == a->arq.end && !arq_is_pulling(&a->arq) &&
+	       a->out_at == a->out_n;
+}
+
+/* May a step take long now? If registers would have to be restored after it, no; then no run
+ * begins before it came. */
+static inline bool ag_may_be_long(struct agent *a)
+{
+	a->long_due = a->run.dirty_regs > 0;
+	return !a->long_due;
+}
+
+/* agent.c */
+uint32_t ag_wait_bound_us(const struct ag_config *c);
+
+/* link.c: bytes and pieces of messages. True when something was done. */
+bool ag_link_in(struct agent *a);
+bool ag_link_out(struct agent *a);
+bool ag_link_send_piece(struct agent *a); /* of the message being handed over */
+size_t ag_link_tail(struct agent *a, uint8_t *to, size_t n); /* of the message being taken */
+
+/* talk.c: messages. */
 bool ag_talk_messages(struct agent *a);
 uint64_t ag_talk_next_us(const struct agent *a);
+void ag_talk_life_over(struct agent *a); /* jobs and half loads are gone, slots stay */
+/* False: no room, or one is being handed over. Of AG_REPLY_ROOM bytes at most, tail included. */
 bool ag_talk_send(struct agent *a, const union link_msg *m, const void *tail, size_t n);
+/* The same with n bytes of a job's memory as tail; then the job is free. */
+bool ag_talk_send_result(struct agent *a, const union link_msg *m, struct ag_job *j, size_t n);
 void ag_talk_report_slot(struct agent *a, unsigned slot, int code); /* now or when room is */
 
 /* slots.c */
 void ag_slot_begin(struct agent *a, const struct link_model_begin *m);
 /* False: refused, the chunk's bytes are not wanted. */
 bool ag_slot_chunk_ok(struct agent *a, const struct link_model_chunk *m);
-void ag_slot_commit(struct agent *a, uint8_t slot);
+/* True: the load is being committed, by ag_slot_commit_slice() until it says true. */
+bool ag_slot_commit(struct agent *a, uint8_t slot);
+bool ag_slot_commit_slice(struct agent *a);
 void ag_slot_evict(struct agent *a, uint8_t slot);
 void ag_slot_clear(struct agent *a, unsigned slot); /* empty it without a word */
 void ag_slot_refuse(struct agent *a, int code); /* end the load in progress */
 void ag_slot_drop_load(struct agent *a);
 
-/* load.c: work on the chunk in cfg.message[message_at .. message_n); true when something was
- * done. Bytes for the accelerator wait until it is free. */
+/* load.c: work on the chunk whose tail is being taken; true when something was done. Bytes for
+ * the accelerator wait until it is free. */
 bool ag_load_slice(struct agent *a);
 void ag_load_release(struct agent *a); /* CTRL as the primary had it: <= CNN_QUADRANTS writes */
 
 /* slot_check.c: is what a slot image says true and inside the room? 0 or HV_E_*. */
 HV_NODISCARD int ag_slot_check_header(const struct agent *a, unsigned slot);
-HV_NODISCARD int ag_slot_check_steps(struct agent *a, unsigned slot);
+/* Then cnn_steps_check() has its rows. */
+HV_NODISCARD int ag_slot_parse_steps(struct agent *a, unsigned slot);
 void ag_slot_price(struct agent *a, unsigned slot);
 
 /* jobs.c */
-void ag_job_add(struct agent *a, const struct link_job *m);
+bool ag_job_add(struct agent *a, const struct link_job *m); /* false: refused */
+void ag_job_fill(struct agent *a); /* the next piece of its records */
 void ag_job_cancel(struct agent *a, uint32_t id);
 void ag_job_end(struct agent *a, struct ag_job *j, int code);
 void ag_job_drop_all(struct agent *a);
 void ag_job_fail_slot(struct agent *a, unsigned slot, int code);
 struct ag_job *ag_job_next(struct agent *a); /* oldest that wants to run, or NULL */
+void ag_job_wake(struct agent *a); /* the guard wakes at the first deadline, too */
 bool ag_job_report(struct agent *a); /* send ended jobs; true when one was sent */
 int ag_job_check(const struct agent *a, uint8_t slot, uint16_t records); /* or HV_E_* */
 struct ag_job *ag_job_free(struct agent *a); /* NULL: all taken */
@@ -310,7 +427,7 @@ uint64_t ag_clock_next_us(const struct agent *a);
 /* blackbox.c. Kinds are those of enum link_box_kind. */
 void ag_box_begin(struct agent *a);
 void ag_box_add(struct agent *a, uint8_t kind, uint8_t arg, uint32_t value);
-void ag_box_step(struct agent *a); /* what calls with a bound left to be noted */
+bool ag_box_step(struct agent *a); /* what calls with a bound left to be noted */
 bool ag_box_tell(struct agent *a);
 
 /* stand.c */

@@ -1,15 +1,56 @@
 #include "firmware-agent/core/state.h"
 #include <string.h>
 
-/* The link: bytes through arq, messages one at a time. A message is taken only when a reply
- * has room, so a refusal never gets lost. */
+/* Messages, one at a time. One is taken only when a reply has room, so a refusal never gets
+ * lost. */
 
 bool ag_talk_send(struct agent *a, const union link_msg *m, const void *tail, size_t n)
 {
-	uint8_t head[AG_REPLY_ROOM];
-	size_t len = link_msg_encode(m, head, sizeof(head));
+	struct ag_out *o = &a->send;
+	size_t len;
 
-	return len > 0 && arq_send(&a->arq, head, len, tail, n) == HV_OK;
+	if (o->n != 0)
+		return false;
+	len = link_msg_encode(m, o->head, sizeof(o->head));
+	if (len == 0 || n > sizeof(o->head) - len || arq_send_begin(&a->arq, len + n) != HV_OK)
+		return false;
+	if (n > 0)
+		memcpy(o->head + len, tail, n);
+	len += n;
+	/* short ones at once: what time it is here is in some of them */
+	if (len <= AG_SLICE_COPY_BYTES)
+		arq_send_some(&a->arq, o->head, len);
+	else
+		o->n = (uint16_t)len;
+	o->at = 0;
+	o->tail_n = o->tail_at = 0;
+	return true;
+}
+
+bool ag_talk_send_result(struct agent *a, const union link_msg *m, struct ag_job *j, size_t n)
+{
+	struct ag_out *o = &a->send;
+	size_t len;
+
+	if (o->n != 0)
+		return false;
+	len = link_msg_encode(m, o->head, sizeof(o->head));
+	if (len == 0 || arq_send_begin(&a->arq, len + n) != HV_OK)
+		return false;
+	o->n = (uint16_t)len;
+	o->at = 0;
+	o->tail = j->memory;
+	o->tail_n = (uint32_t)n;
+	o->tail_at = 0;
+	o->job = j;
+	j->state = AG_JOB_SENDING;
+	return true;
+}
+
+/* A reply would have room now. */
+static bool may_reply(const struct agent *a)
+{
+	return a->send.n == 0 && arq_room(&a->arq) >= AG_REPLY_ROOM;
 }
 
 static bool send_slot(struct agent *a, unsigned slot, int code)
@@ -39,12 +80,16 @@ void ag_talk_report_slot(struct agent *a, unsigned slot, int code)
 	a->slot[slot].report_due = !send_slot(a, slot, code);
 }
 
-/* The daemon knows nothing of this life: jobs and half loads are gone, slots stay. */
-static void life_over(struct agent *a)
+/* The daemon knows nothing of this life. */
+void ag_talk_life_over(struct agent *a)
 {
 	ag_job_drop_all(a);
 	ag_slot_drop_load(a);
-	a->message_n = a->message_at = 0;
+	a->in.what = AG_IN_HEAD;
+	a->in.bytes = 0;
+	a->send.n = 0;
+	a->send.job = NULL;
+	a->long_due = false;
 	a->load_waits = false;
 	a->hello_due = a->hello_unasked = false;
 	memset(&a->ask, 0, sizeof(a->ask));
@@ -86,8 +131,23 @@ static void on_details(struct agent *a, uint32_t what)
 	}
 }
 
-/* Act on one message; true when its tail is still to be worked on. */
-static bool dispatch(struct agent *a, const union link_msg *m)
+/* A message of which more comes than its head. */
+static enum ag_in_what begin_tail(struct agent *a, const union link_msg *m)
+{
+	struct ag_in *in = &a->in;
+	union link_msg whole = *m;
+	struct link_tail *t = m->any.id_ == LINK_JOB ? &whole.job.tail : &whole.model_chunk.tail;
+
+	in->at = (uint8_t)(t->bytes - in->head);
+	t->len += (size_t)in->bytes - in->n;
+	in->left = (uint16_t)t->len;
+	if (m->any.id_ == LINK_JOB)
+		return ag_job_add(a, &whole.job) ? AG_IN_JOB : AG_IN_SKIP;
+	return ag_slot_chunk_ok(a, &whole.model_chunk) ? AG_IN_CHUNK : AG_IN_SKIP;
+}
+
+/* Act on one message; what is still to be worked on. */
+static enum ag_in_what dispatch(struct agent *a, const union link_msg *m)
 {
 	switch (m->any.id_) {
 	case LINK_HELLO_REQ:
@@ -98,11 +158,10 @@ static bool dispatch(struct agent *a, const union link_msg *m)
 	case LINK_CLOCK_REQ: on_clock(a, &m->clock_req); break;
 	case LINK_MODEL_BEGIN: ag_slot_begin(a, &m->model_begin); break;
 	case LINK_MODEL_CHUNK:
-		a->message_at = (uint32_t)(m->model_chunk.tail.bytes - a->cfg.message);
-		return ag_slot_chunk_ok(a, &m->model_chunk);
-	case LINK_MODEL_COMMIT: ag_slot_commit(a, m->model_commit.slot); break;
+	case LINK_JOB: return begin_tail(a, m);
+	case LINK_MODEL_COMMIT:
+		return ag_slot_commit(a, m->model_commit.slot) ? AG_IN_COMMIT : AG_IN_HEAD;
 	case LINK_MODEL_EVICT: ag_slot_evict(a, m->model_evict.slot); break;
-	case LINK_JOB: ag_job_add(a, &m->job); break;
 	case LINK_JOB_CANCEL: ag_job_cancel(a, m->job_cancel.job); break;
 	case LINK_STATUS_REQ: ag_telemetry_status(a); break;
 	case LINK_RESET: reset_all(a); break;
@@ -112,38 +171,138 @@ static bool dispatch(struct agent *a, const union link_msg *m)
 	case LINK_JOB_BUFFER: ag_buffers_job(a, &m->job_buffer); break;
 	default: a->n.bad_messages++; break; /* one of ours, sent back */
 	}
-	return false;
+	return AG_IN_HEAD;
 }
 
 /* The life cannot go on: the daemon is told and begins another. */
 static void break_life(struct agent *a)
 {
-	life_over(a);
+	ag_talk_life_over(a);
 	arq_reset(&a->arq);
+}
+
+static bool has_tail(uint8_t id)
+{
+	return id == LINK_JOB || id == LINK_MODEL_CHUNK;
+}
+
+/* Messages that are answered or done in few cycles. */
+static bool is_short(uint8_t id)
+{
+	return has_tail(id) || id == LINK_CLOCK_REQ || id == LINK_TIME_REQ ||
+	       id == LINK_JOB_CANCEL || id == LINK_JOB_BUFFER;
+}
+
+/* What ends the run in progress anyway does so first, in a step of its own. */
+static bool ends_run(const struct agent *a, const union link_msg *m)
+{
+	const struct ag_job *j = &a->job[a->run.job];
+
+	if (a->run.phase == AG_IDLE)
+		return false;
+	return m->any.id_ == LINK_RESET ||
+	       (m->any.id_ == LINK_MODEL_EVICT && m->model_evict.slot == j->slot) ||
+	       (m->any.id_ == LINK_MODEL_BEGIN && m->model_begin.slot == j->slot &&
+		memcmp(a->slot[j->slot].hash, m->model_begin.hash.b, HV_SHA256_BYTES) != 0);
+}
+
+static void message_done(struct agent *a, enum ag_in_what next)
+{
+	struct ag_in *in = &a->in;
+
+	in->what = next;
+	if (next != AG_IN_HEAD)
+		return;
+	in->bytes = 0;
+}
+
+/* The head has come. */
+static bool act(struct agent *a)
+{
+	struct ag_in *in = &a->in;
+	union link_msg m;
+
+	if (!may_reply(a))
+		return false;
+	in->left = (uint16_t)(in->bytes - in->n);
+	in->at = in->n;
+	if (link_msg_decode(in->head, in->n, &m) != HV_OK ||
+	    (in->left > 0 && !has_tail(m.any.id_))) {
+		a->n.bad_messages++;
+		message_done(a, AG_IN_SKIP);
+		return true;
+	}
+	if (ends_run(a, &m)) {
+		ag_run_abort(a);
+		a->long_due = true; /* and no other begins */
+		return true;
+	}
+	if (!is_short(m.any.id_) && !ag_may_be_long(a))
+		return false;
+	message_done(a, dispatch(a, &m));
+	return true;
+}
+
+static bool take_head(struct agent *a)
+{
+	struct ag_in *in = &a->in;
+	size_t want, n;
+
+	if (in->bytes == 0) {
+		int len = arq_recv_begin(&a->arq);
+
+		if (len == 0)
+			return false;
+		if (len < 0) {
+			a->n.bad_messages++;
+			break_life(a);
+			return true;
+		}
+		in->bytes = (uint16_t)len;
+		in->n = 0;
+	}
+	want = in->bytes < AG_HEAD_BYTES ? in->bytes : (size_t)AG_HEAD_BYTES;
+	n = arq_recv_some(&a->arq, in->head + in->n, want - in->n);
+	in->n = (uint8_t)(in->n + n);
+	if (in->n == want)
+		in->what = AG_IN_ACT;
+	return n > 0;
+}
+
+static bool skip_tail(struct agent *a)
+{
+	uint8_t nowhere[AG_SLICE_COPY_BYTES];
+	size_t n = ag_link_tail(a, nowhere, sizeof(nowhere));
+
+	if (a->in.left == 0)
+		message_done(a, AG_IN_HEAD);
+	return n > 0 || a->in.left == 0;
+}
+
+static bool fill_job(struct agent *a)
+{
+	uint16_t left = a->in.left;
+
+	ag_job_fill(a);
+	if (a->in.left == 0)
+		message_done(a, AG_IN_HEAD);
+	return a->in.left != left;
 }
 
 static bool take_message(struct agent *a)
 {
-	union link_msg m;
-	int n;
-
-	if (arq_room(&a->arq) < AG_REPLY_ROOM)
-		return false;
-	n = arq_recv(&a->arq, a->cfg.message, a->cfg.message_bytes);
-	if (n == 0)
-		return false;
-	if (n < 0) {
-		a->n.bad_messages++;
-		break_life(a);
+	switch (a->in.what) {
+	case AG_IN_HEAD: return take_head(a);
+	case AG_IN_ACT: return act(a);
+	case AG_IN_JOB: return fill_job(a);
+	case AG_IN_CHUNK: return ag_load_slice(a);
+	case AG_IN_COMMIT:
+		if (ag_slot_commit_slice(a))
+			message_done(a, AG_IN_HEAD);
 		return true;
+	case AG_IN_SKIP: break;
 	}
-	if (link_msg_decode(a->cfg.message, (size_t)n, &m) != HV_OK) {
-		a->n.bad_messages++;
-		return true;
-	}
-	if (dispatch(a, &m))
-		a->message_n = (uint32_t)n;
-	return true;
+	return skip_tail(a);
 }
 
 /* What was asked beyond the first protocol. */
@@ -159,7 +318,9 @@ static bool send_answers(struct agent *a)
 
 static bool send_due(struct agent *a)
 {
-	if (a->hello_due && arq_room(&a->arq) >= AG_REPLY_ROOM) {
+	if (!may_reply(a))
+		return false;
+	if (a->hello_due && ag_may_be_long(a)) {
 		a->hello_due = false;
 		ag_telemetry_hello(a);
 		for (unsigned i = 0; i < a->cfg.model_slots; i++)
@@ -196,49 +357,9 @@ uint64_t ag_talk_next_us(const struct agent *a)
 
 bool ag_talk_messages(struct agent *a)
 {
-	bool did;
-
+	if (ag_box_step(a))
+		return true;
 	if (a->arq.state != ARQ_UP)
 		return false;
-	did = send_due(a);
-	if (ag_buffers_slice(a))
-		return true;
-	if (a->message_n > 0)
-		return ag_load_slice(a) || did;
-	return take_message(a) || did;
-}
-
-bool ag_talk_link(struct agent *a)
-{
-	uint64_t now = ag_now(a);
-	size_t n = a->hal.uart_read(a->hal.ctx, a->rx, sizeof(a->rx));
-	bool did = n > 0;
-
-	ag_buffers_follow(a);
-	ag_box_step(a);
-	if (n > 0) {
-		unsigned events = arq_input(&a->arq, a->rx, n, now);
-
-		a->read_us = now;
-		if ((events & (1u << ARQ_EV_UP | 1u << ARQ_EV_RESET)) != 0)
-			life_over(a);
-		if ((events & 1u << ARQ_EV_RESET) != 0)
-			ag_box_add(a, LINK_BOX_LIFE_END, 0, a->arq.conn);
-		if ((events & 1u << ARQ_EV_UP) != 0) {
-			a->hello_due = a->hello_unasked = true;
-			ag_box_add(a, LINK_BOX_LIFE, 0, a->arq.conn);
-		}
-	}
-	did = ag_baud_step(a) || did;
-	if (a->out_at == a->out_n && !ag_baud_holds(a)) {
-		a->out_at = 0;
-		a->out_n = (uint16_t)arq_output(&a->arq, a->out, now);
-	}
-	if (a->out_at < a->out_n) {
-		n = a->hal.uart_write(a->hal.ctx, a->out + a->out_at,
-				      (size_t)(a->out_n - a->out_at));
-		a->out_at = (uint16_t)(a->out_at + n);
-		did = did || n > 0;
-	}
-	return did;
+	return ag_link_send_piece(a) || send_due(a) || ag_buffers_slice(a) || take_message(a);
 }

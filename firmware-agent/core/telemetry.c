@@ -4,7 +4,7 @@
 
 /* What the board says about itself. */
 
-enum { EVENTS_A_REPORT = 32 };
+enum { EVENTS_A_REPORT = 8 };
 
 void ag_telemetry_add(struct agent *a, uint32_t wait_ns, uint32_t busy_us)
 {
@@ -50,7 +50,7 @@ bool ag_telemetry_report(struct agent *a)
 	unsigned n = p->n < EVENTS_A_REPORT ? p->n : (unsigned)EVENTS_A_REPORT;
 	uint64_t now = ag_now(a);
 
-	if (n == 0 || now < p->report_us)
+	if (n == 0 || now < p->report_us || !ag_may_be_long(a))
 		return false;
 	for (unsigned i = 0; i < n; i++) {
 		const struct ag_event *e = &p->event[(p->first + i) % AG_EVENTS];
@@ -68,7 +68,8 @@ bool ag_telemetry_report(struct agent *a)
 		return false;
 	p->first = (uint16_t)((p->first + n) % AG_EVENTS);
 	p->n = (uint16_t)(p->n - n);
-	p->report_us = now + AG_REPORT_EVERY_US;
+	if (p->n == 0)
+		p->report_us = now + AG_REPORT_EVERY_US;
 	return true;
 }
 
@@ -136,6 +137,6 @@ void ag_telemetry_hello(struct agent *a)
 	h->bus_read_ns = c->bus_read_ns;
 	h->cnn_hz = c->cnn_hz;
 	h->link_bps = a->baud.bps;
-	h->wait_bound_us = (AG_WAIT_BOUND_NS(c->bus_write_ns, c->bus_read_ns) + 999) / 1000;
+	h->wait_bound_us = ag_wait_bound_us(c);
 	(void)ag_talk_send(a, &m, NULL, 0);
 }

@@ -25,10 +25,11 @@
  * writes); a slice in progress ends first. docs/concepts/agent.md has the sum, the board tells
  * it to the host, AG_WAIT_BOUND_US is its value at the default bus times. */
 enum {
-	AG_SLICE_OPS = 32,
+	AG_SLICE_OPS = 10,
 	AG_SLOTS_MAX = 8,
 	AG_JOBS_MAX = 4,
-	AG_RESTORE_REGS_MAX = 256,
+	AG_IMAGE_REGS_MAX = 320, /* of a slot: four layers in four quadrants */
+	AG_RESTORE_REGS_MAX = 160, /* of them, those that differ from the primary's */
 	AG_BUFFERS_MAX = 4,
 	AG_RATES_MAX = 8,
 	AG_NAME_MAX = 15, /* characters of every name the agent tells, ASCII */
@@ -58,6 +59,7 @@ struct ag_config {
 	 * real bridge. */
 	uint32_t link_bps;
 	uint32_t cnn_hz; /* clock of the accelerator */
+	uint32_t cpu_hz; /* clock of the processor, for the wait bound; 0: 100 MHz */
 	uint16_t bus_write_ns, bus_read_ns; /* worst time of one access to it */
 	/* What the primary leaves: kernel words, bias bytes, data words; its quadrants. */
 	uint16_t kernel_first, kernel_words, bias_first, bias_count, data_first, data_words;
@@ -71,8 +73,6 @@ struct ag_config {
 	uint32_t record_bytes; /* longer outputs are refused at load */
 	uint8_t *tx, *rx; /* link buffers, powers of two */
 	uint16_t tx_bytes, rx_bytes; /* 2048..32768 */
-	uint8_t *message; /* one whole message */
-	uint32_t message_bytes; /* >= job_bytes + 160, <= rx_bytes */
 	/* Faster rates of the serial line than link_bps, in any order; copied. 0: the line keeps
 	 * its rate, and hal.uart_set_baud may be NULL. */
 	const uint32_t *rates;

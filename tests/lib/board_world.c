@@ -551,8 +551,6 @@ void world_open(struct world *w)
 		.rx = w->rx,
 		.tx_bytes = sizeof(w->tx),
 		.rx_bytes = sizeof(w->rx),
-		.message = w->message,
-		.message_bytes = sizeof(w->message),
 	};
 	ck_assert_msg(boards_new(NULL, NULL, -1, &w->models, &ev, &w->bs, why, sizeof(why)) ==
 			      HV_OK,

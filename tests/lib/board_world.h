@@ -87,7 +87,7 @@ struct world {
 	bool primary_active;
 	struct ag_config cfg;
 	uint8_t *slot_memory, *job_memory, *record_memory;
-	uint8_t tx[16384], rx[16384], message[ARQ_MSG_MAX];
+	uint8_t tx[16384], rx[16384];
 };
 
 extern uint64_t world_now_ns; /* the one clock; boards see it too */

@@ -11,7 +11,6 @@ enum {
 	SLOT_BYTES = 8192,
 	JOB_BYTES = 8192,
 	LINK_BYTES = 16384,
-	MESSAGE_BYTES = 12288,
 	RECORD_BYTES = 4096,
 	LINK_BPS = 200000, /* what an emulated UART carries; no simulated baud rate */
 	SPIN_US = 1000, /* shorter than this is not worth a sleep: SysTick's period */
@@ -19,7 +18,7 @@ enum {
 
 static struct agent agent;
 static uint8_t slot_memory[MODEL_SLOTS * SLOT_BYTES], job_memory[JOB_SLOTS * JOB_BYTES];
-static uint8_t tx[LINK_BYTES], rx[LINK_BYTES], message[MESSAGE_BYTES], record[RECORD_BYTES];
+static uint8_t tx[LINK_BYTES], rx[LINK_BYTES], record[RECORD_BYTES];
 
 static bool begin(void)
 {
@@ -47,9 +46,7 @@ static bool begin(void)
 			       .tx = tx,
 			       .rx = rx,
 			       .tx_bytes = sizeof(tx),
-			       .rx_bytes = sizeof(rx),
-			       .message = message,
-			       .message_bytes = sizeof(message) };
+			       .rx_bytes = sizeof(rx) };
 
 	return agent_init(&agent, &hal, &c) == HV_OK;
 }
