@@ -18,7 +18,8 @@ enum {
 	VBOARD_JOB_BYTES = 8192,
 	VBOARD_RECORD_BYTES = 4096,
 	VBOARD_LINK_BUF = 16384,
-	VBOARD_RX_WAKE = 64, /* bytes in the serial driver that wake the agent; fewer after a pause */
+	VBOARD_RX_WAKE =
+		64, /* bytes in the serial driver that wake the agent; fewer after a pause */
 	VBOARD_STEP_NS = 500, /* processor time of one agent step */
 	VBOARD_TX_BYTES = 256, /* of the serial driver */
 	VBOARD_SERIAL_MAX = 15,
