@@ -7,7 +7,7 @@ static void streams_clear(struct arq *a)
 	a->una = a->nxt = a->high = a->end = a->peer_window = 0;
 	a->seg = FRAME_MAX_PAYLOAD;
 	a->seg_credit = 0;
-	a->resend_at_us = a->nak_after_us = 0;
+	a->resend_at_us = a->nak_after_us = a->line_free_us = 0;
 	a->hole_due = a->hole_sent = a->rtt_runs = false;
 	a->tx_owed = a->rx_left = 0;
 	a->islands = 0;

@@ -61,6 +61,7 @@ struct arq {
 	bool hole_due; /* send again from una, one segment */
 	bool hole_sent, hole_again; /* that was done, more than once */
 	uint16_t hole_before; /* what was sent before that arrived before it, or never */
+	uint64_t line_free_us; /* what was put out has left by then */
 	uint16_t spare_at; /* on a bad line, what lies before hole_before goes again, too */
 	uint64_t hole_sent_us, nak_after_us; /* NAKs before this speak of the time before */
 	uint32_t rtt_us; /* smoothed; 0: not measured */

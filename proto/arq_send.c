@@ -346,7 +346,7 @@ static void life_out(struct arq *a, uint64_t now_us)
 		hole_out(a, now_us);
 	} else if ((n = seg_next(a)) > 0) {
 		data_out(a, n, now_us);
-	} else if ((n = spare_next(a)) > 0) {
+	} else if (now_us >= a->line_free_us && (n = spare_next(a)) > 0) {
 		spare_out(a, n);
 	} else if (a->nak_due || (a->ack_due && now_us >= a->ack_at_us)) {
 		frame_out(a, FRAME_DATA, a->nxt, 0);
@@ -363,7 +363,12 @@ bool arq_output_begin(struct arq *a, uint64_t now_us)
 		syn_out(a, now_us);
 	else if (a->state == ARQ_UP)
 		life_out(a, now_us);
-	return arq_is_pulling(a);
+	if (!arq_is_pulling(a))
+		return false;
+	if (a->line_free_us < now_us)
+		a->line_free_us = now_us;
+	a->line_free_us += arq_line_us(a, (uint32_t)a->ftx.len + FRAME_COST);
+	return true;
 }
 
 size_t arq_pull(struct arq *a, uint8_t *to, size_t cap)
@@ -394,7 +399,7 @@ uint64_t arq_next_us(const struct arq *a)
 		return a->syn_at_us;
 	if (a->state != ARQ_UP)
 		return UINT64_MAX;
-	if (a->synack_due || a->nak_due || a->hole_due || seg_next(a) > 0 || spare_next(a) > 0)
+	if (a->synack_due || a->nak_due || a->hole_due || seg_next(a) > 0)
 		return 0;
 	if (a->resend_at_us != 0)
 		at = a->resend_at_us;
@@ -404,5 +409,7 @@ uint64_t arq_next_us(const struct arq *a)
 		at = a->ack_at_us;
 	if (a->hole_sent && a->una != a->nxt && a->nak_after_us < at)
 		at = a->nak_after_us;
+	if (spare_next(a) > 0 && a->line_free_us < at)
+		at = a->line_free_us;
 	return at;
 }

@@ -360,8 +360,8 @@ bool vboard_is_busy(const struct vboard *b)
 
 	if (b->stalled || b->unplugged)
 		return false;
-	if (b->to_board.n > 0 || b->from_board.n > b->from_board.ready ||
-	    a->in.bytes > 0 || a->send.n > 0 || a->rx_at < a->rx_n || arq_is_storing(&a->arq))
+	if (b->to_board.n > 0 || b->from_board.n > b->from_board.ready || a->in.bytes > 0 ||
+	    a->send.n > 0 || a->rx_at < a->rx_n || arq_is_storing(&a->arq))
 		return true;
 	for (unsigned i = 0; i < b->config.job_slots; i++)
 		if (a->job[i].state == AG_JOB_QUEUED || a->job[i].state == AG_JOB_RUNNING)

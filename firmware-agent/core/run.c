@@ -383,6 +383,7 @@ void ag_run_abort(struct agent *a)
 	struct ag_run *run = &a->run;
 	struct ag_job *j = &a->job[run->job];
 	struct ag_slot *s = &a->slot[j->slot];
+	bool copying = a->copy.n > 0 && a->copy.job == run->job;
 
 	if (run->phase == AG_IDLE)
 		return;
@@ -398,9 +399,11 @@ void ag_run_abort(struct agent *a)
 	run->phase = AG_IDLE;
 	a->guard_wake_us = 0;
 	a->n.harvest_busy_us += ag_now(a) - run->start_us;
-	if (j->done == j->records) { /* every record was unloaded: nothing is left to abort */
+	if (j->done + copying == j->records) { /* every record was unloaded: nothing to abort */
 		j->cycles += s->img.fixed_cycles + s->img.record_cycles * run->records;
-		ag_job_end(a, j, HV_OK);
+		j->state = AG_JOB_QUEUED; /* until the copy is done */
+		if (!copying)
+			ag_job_end(a, j, HV_OK);
 		return;
 	}
 	a->n.aborted++;
