@@ -242,6 +242,8 @@ static void kat_result(struct board *b, struct board_work *w, const struct link_
 		return;
 	}
 	s->state = SLOT_SERVING;
+	if (board_state_takes_jobs(b->fsm.state))
+		b->reason[0] = '\0'; /* why it could do nothing */
 	s->patience.deadline_us = 0;
 	log_event(LOG_LVL_INFO, "MODEL_RESIDENT",
 		  "board %s: %s is resident and its %u known-answer vectors are right", b->id,

@@ -146,6 +146,19 @@ START_TEST(without_packages_a_board_is_ready_and_says_that_it_can_do_nothing)
 }
 END_TEST
 
+START_TEST(a_board_that_got_its_first_package_has_no_complaint)
+{
+	world_open(&w);
+	world_plug(&w);
+	ck_assert(world_run(&w, world_ready, 5000000));
+	world_add_model(&w, "dct32", 2);
+	world_batches(&w, 1, 0, 4);
+	ck_assert(world_run(&w, world_all_done, 5000000));
+	ck_assert_str_eq(world_board(&w)->reason, "");
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(a_replugged_board_keeps_its_id_and_is_not_sent_again_what_it_has)
 {
 	uint64_t sent;
@@ -652,6 +665,7 @@ int main(void)
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, a_board_attaches_proves_itself_loads_and_runs);
 	tcase_add_test(tc, without_packages_a_board_is_ready_and_says_that_it_can_do_nothing);
+	tcase_add_test(tc, a_board_that_got_its_first_package_has_no_complaint);
 	tcase_add_test(tc, a_replugged_board_keeps_its_id_and_is_not_sent_again_what_it_has);
 	tcase_add_test(tc, an_unplugged_board_gives_its_batches_back_as_gone);
 	tcase_add_test(tc, closing_under_load_cancels_what_is_out);
