@@ -1,10 +1,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Words where both sides are aligned, else bytes. The build keeps the compiler from turning
- * these loops into calls of themselves. */
+/* Words at any address: the core reads and writes unaligned ones of ordinary memory, and nobody
+ * copies registers of a device. The build keeps the compiler from turning these loops into calls
+ * of themselves. */
 
-/* The word type may alias whatever the caller keeps there. */
+/* May alias whatever the caller keeps there. */
+typedef uint32_t __attribute__((may_alias, aligned(1))) any_word;
 typedef uint32_t __attribute__((may_alias)) word;
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
@@ -12,9 +14,16 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 	uint8_t *d = to;
 	const uint8_t *s = from;
 
-	if ((((uintptr_t)d | (uintptr_t)s) & 3) == 0)
-		for (; n >= 4; n -= 4, d += 4, s += 4)
-			*(word *)(void *)d = *(const word *)(const void *)s;
+	for (; n >= 16; n -= 16, d += 16, s += 16) {
+		const any_word *x = (const any_word *)(const void *)s;
+		any_word *y = (any_word *)(void *)d;
+		uint32_t a = x[0], b = x[1], c = x[2], e = x[3];
+
+		y[0] = a;
+		y[1] = b;
+		y[2] = c;
+		y[3] = e;
+	}
 	for (; n > 0; n--)
 		*d++ = *s++;
 	return to;
@@ -27,8 +36,9 @@ void *memmove(void *to, const void *from, size_t n)
 
 	if ((uintptr_t)d - (uintptr_t)s >= n)
 		return memcpy(to, from, n);
-	for (; n >= 4 && ((((uintptr_t)d + n) | ((uintptr_t)s + n)) & 3) == 0; n -= 4)
-		*(word *)(void *)(d + n - 4) = *(const word *)(const void *)(s + n - 4);
+	/* a word is read before it is written, and what it overwrites was read before */
+	for (; n >= 4; n -= 4)
+		*(any_word *)(void *)(d + n - 4) = *(const any_word *)(const void *)(s + n - 4);
 	while (n-- > 0)
 		d[n] = s[n];
 	return to;
