@@ -33,7 +33,7 @@ struct court {
 	double *ref, *got; /* one record */
 	float *figure; /* of every record */
 	struct batch *batch;
-	size_t batches;
+	size_t batches, per_batch;
 	struct hv_metric whole;
 	double yes, no, yes_missed, no_missed;
 };
@@ -219,9 +219,9 @@ static int hold(struct court *c, uint64_t seed, uint64_t samples, char *why, siz
 	struct package_cert *cert = &c->p->cert;
 
 	for (size_t i = 0; i < c->batches; i++) {
-		uint64_t first = (uint64_t)i * NAS_BATCH_RECORDS;
-		size_t n = samples - first < NAS_BATCH_RECORDS ? (size_t)(samples - first)
-							       : NAS_BATCH_RECORDS;
+		uint64_t first = (uint64_t)i * c->per_batch;
+		size_t n =
+			samples - first < c->per_batch ? (size_t)(samples - first) : c->per_batch;
 		int r = judge_batch(c, seed, first, n, &c->batch[i]);
 
 		if (r < 0) {
@@ -267,10 +267,13 @@ int nas_certify(struct package *p, const struct harvest_task *task, uint64_t see
 	c.in_bytes = tensor_bytes(&task->in);
 	c.out_bytes = tensor_bytes(&task->out);
 	c.outs = tensor_elements(&task->out);
-	c.batches = (size_t)((samples + NAS_BATCH_RECORDS - 1) / NAS_BATCH_RECORDS);
+	c.per_batch = (size_t)(samples / NAS_BATCHES);
+	c.per_batch = c.per_batch < 1 ? 1 : c.per_batch;
+	c.per_batch = c.per_batch > NAS_BATCH_RECORDS ? NAS_BATCH_RECORDS : c.per_batch;
+	c.batches = (size_t)((samples + c.per_batch - 1) / c.per_batch);
 	c.whole = hv_metric_begin_of(task);
-	c.in = malloc(c.in_bytes * NAS_BATCH_RECORDS);
-	c.out = malloc(c.out_bytes * NAS_BATCH_RECORDS);
+	c.in = malloc(c.in_bytes * c.per_batch);
+	c.out = malloc(c.out_bytes * c.per_batch);
 	c.ref = malloc(sizeof(*c.ref) * c.outs);
 	c.got = malloc(sizeof(*c.got) * c.outs);
 	c.figure = malloc(sizeof(*c.figure) * samples);
@@ -287,6 +290,11 @@ int nas_certify(struct package *p, const struct harvest_task *task, uint64_t see
 	free(c.figure);
 	free(c.batch);
 	return r;
+}
+
+uint64_t nas_samples(const struct harvest_task *task)
+{
+	return tensor_elements(&task->in) > 1000 ? NAS_SAMPLES_IMAGE : NAS_SAMPLES;
 }
 
 /* ---- domain ---- */

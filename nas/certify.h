@@ -4,7 +4,8 @@
 
 /* What fresh records say about a package.
  *
- * Records are drawn from the test stream and judged in batches of NAS_BATCH_RECORDS; v is the
+ * Records are drawn from the test stream and judged in batches, at least
+ * NAS_BATCHES of them where there are as many records, of at most NAS_BATCH_RECORDS; v is the
  * metric of the whole, m and s mean and standard deviation of a batch's figure. The certified
  * value is one-sided at `confidence`:
  *   mean_rel, miss_rate   m + t s / sqrt(batches)                 (a mean of means)
@@ -19,7 +20,9 @@
 enum {
 	NAS_TEST_STREAM = 3,
 	NAS_BATCH_RECORDS = 64,
+	NAS_BATCHES = 256,
 	NAS_SAMPLES = 16384,
+	NAS_SAMPLES_IMAGE = 1024, /* of records of more than a thousand elements */
 	NAS_SAMPLES_MIN = 2 * NAS_BATCH_RECORDS,
 	NAS_WORST = 8,
 	NAS_BINS = 40,
@@ -42,6 +45,8 @@ struct nas_verdict {
  * in_max and in_min_rms, and *v. HV_E_NOMEM; HV_E_INVAL with a sentence in why. */
 HV_NODISCARD int nas_certify(struct package *p, const struct harvest_task *task, uint64_t seed,
 			     uint64_t samples, struct nas_verdict *v, char *why, size_t cap);
+/* Records that a certificate rests on unless somebody says otherwise. */
+uint64_t nas_samples(const struct harvest_task *task);
 /* Ranges of elements that the sampler keeps: the task's, or those of the training stream. For a
  * package with a host program. HV_E_NOMEM. */
 HV_NODISCARD int nas_domain(struct package *p, const struct harvest_task *task);

@@ -1,5 +1,8 @@
 #include "accel/cost/cost.h"
+#include "accel/package/check.h"
 #include "nas/search.h"
+#include "nas/pack.h"
+#include "tasks/catalog.h"
 #include "tasks/metric.h"
 #include "util/own.h"
 #include <math.h>
@@ -135,6 +138,55 @@ int nas_front_add_model(struct nas_front *f, struct nas_request *q, struct nas_m
 	x.layers = p->net.layers;
 	snprintf(x.engine, sizeof(x.engine), "%s", m->engine);
 	snprintf(x.encoding, sizeof(x.encoding), "%s", m->plan->text);
+	nas_front_add(f, q->task, x);
+	return HV_OK;
+}
+
+/* The metric of a package over records of the validation stream; NaN without memory. */
+static double package_error(const struct package *p, const struct harvest_task *t, size_t records)
+{
+	size_t outs = tensor_elements(&t->out);
+	hv_autofree uint8_t *in = malloc(tensor_bytes(&t->in));
+	hv_autofree uint8_t *out = malloc(tensor_bytes(&t->out));
+	hv_autofree double *ref = malloc(sizeof(*ref) * 2 * outs);
+	struct hv_metric m = hv_metric_begin_of(t);
+
+	if (in == NULL || out == NULL || ref == NULL)
+		return NAN;
+	for (size_t i = 0; i < records; i++) {
+		t->sample(2, i, in);
+		t->reference(in, ref);
+		if (package_run(p, in, out, 1) < 0)
+			return NAN;
+		tensor_to_double(&t->out, out, ref + outs);
+		hv_metric_add_of(&m, t, in, ref, ref + outs);
+	}
+	return hv_metric_value(&m);
+}
+
+int nas_front_add_package(struct nas_front *f, struct nas_request *q, struct package *p,
+			  const char *engine, const char *text, size_t records, char *why,
+			  size_t cap)
+{
+	struct nas_found x = { .package = p };
+	int r = package_check_net(p, why, cap);
+
+	if (r == HV_OK)
+		r = hostprog_check(p->host, why, cap);
+	if (r < 0) {
+		package_free(p);
+		return r == HV_E_NOMEM ? r : HV_E_INVAL;
+	}
+	nas_pack_finish(p, q->task, engine, text, q->seed);
+	x.error = package_error(p, q->task, records);
+	x.cycles = p->record_cycles;
+	x.host_cycles = nas_pack_host_cycles(p);
+	x.weight_bytes = nas_pack_weight_bytes(p);
+	x.words = cnn_steps_words(&p->steps);
+	x.layers = p->net.layers;
+	x.at_s = nas_now_s() - q->start_s;
+	snprintf(x.engine, sizeof(x.engine), "%s", engine);
+	snprintf(x.encoding, sizeof(x.encoding), "%s", text);
 	nas_front_add(f, q->task, x);
 	return HV_OK;
 }

@@ -321,6 +321,11 @@ static int run(struct hinge *h, nas_hinge_watch *watch, void *ctx)
 	if (w == NULL)
 		return HV_E_NOMEM;
 	reweigh(h, true);
+	if (p->starts > 0) {
+		memcpy(h->u.weights, p->start_weights, (size_t)p->starts * p->channels);
+		memcpy(h->u.bias, p->start_bias, p->starts);
+		h->u.n = p->starts;
+	}
 	rebuild(h, p->width);
 	for (; h->u.n < p->width; step++) {
 		if (watch != NULL && !watch(ctx, (double)step / steps, energy(h)))

@@ -21,6 +21,10 @@ struct nas_hinge_problem {
 	unsigned rounds; /* of mutation for each unit */
 	unsigned sweeps; /* of exchange */
 	uint64_t seed;
+	const int8_t *start_weights,
+		*start_bias; /* units to begin with, (starts, channels), (starts);
+						     no more than width; or NULL */
+	unsigned starts;
 	const uint8_t *feature; /* (channels): which value the channel is cut from */
 };
 

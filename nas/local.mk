@@ -13,8 +13,11 @@ noinst_LTLIBRARIES += libhvnas.la
 libhvnas_la_SOURCES = \
 	nas/data.h nas/data.c nas/plan.h nas/plan.c nas/encoding.h nas/encoding.c \
 	nas/lsq.h nas/lsq.c nas/hinge.h nas/hinge.c nas/model.h nas/model.c nas/pack.c \
-	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c \
-	nas/gradient.h nas/gradient.c nas/structure.c nas/certify.h nas/certify.c nas/report.h nas/report.c
+	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c nas/hint.h nas/hint.c \
+	nas/gradient.h nas/gradient.c \
+	nas/pack.h nas/structure/structure.h nas/structure/structure.c nas/structure/local.c \
+	nas/structure/block.c nas/structure/median.c nas/structure/magnitude.c \
+	nas/certify.h nas/certify.c nas/report.h nas/report.c
 libhvnas_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libhvnas_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 libhvnas_la_LIBADD = libhvsuper.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la $(OPENBLAS_LIBS) \

@@ -1,5 +1,6 @@
 #include "accel/cost/cost.h"
 #include "accel/package/check.h"
+#include "nas/pack.h"
 #include "nas/model.h"
 #include "tasks/catalog.h"
 #include "util/own.h"
@@ -83,7 +84,7 @@ static int make_net(const struct nas_model *m, struct package *p)
 	return r;
 }
 
-static int make_steps(struct package *p)
+int nas_pack_steps(struct package *p)
 {
 	enum { CAP = 64 };
 	struct cnn_steps s = { .input = CNN_IN_BYTES,
@@ -180,39 +181,77 @@ static int make_decode(const struct nas_model *m, struct hostprog *h)
 	return r < 0 ? r : HV_OK;
 }
 
-static int make_host(const struct nas_model *m, const struct harvest_task *t, struct package *p,
-		     char *why, size_t cap)
+struct hostprog *nas_pack_host(struct package *p, const struct harvest_task *t)
 {
 	struct hostprog *h = hostprog_new();
-	int r;
 
 	if (h == NULL)
-		return HV_E_NOMEM;
+		return NULL;
 	p->host = h;
 	h->in_dtype = t->in.dtype;
 	h->out_dtype = t->out.dtype;
 	h->in_elements = (uint32_t)tensor_elements(&t->in);
 	h->out_elements = (uint32_t)tensor_elements(&t->out);
 	h->channels = p->net.channels;
-	h->pixels = 1;
+	h->pixels = (uint32_t)p->net.height * p->net.width;
 	h->words = cnn_steps_words(&p->steps);
+	return h;
+}
+
+static int make_host(const struct nas_model *m, const struct harvest_task *t, struct package *p,
+		     char *why, size_t cap)
+{
+	struct hostprog *h = nas_pack_host(p, t);
+	int r;
+
+	if (h == NULL)
+		return HV_E_NOMEM;
 	r = nas_plan_emit(m->plan, h);
 	if (r == HV_OK)
 		r = make_decode(m, h);
 	return r == HV_OK ? hostprog_check(h, why, cap) : r;
 }
 
+uint64_t nas_pack_host_cycles(const struct package *p)
+{
+	if (p->host == NULL)
+		return 0;
+	return hostprog_cycles(p->host, HOSTPROG_ENCODE) +
+	       hostprog_cycles(p->host, HOSTPROG_DECODE);
+}
+
+size_t nas_pack_weight_bytes(const struct package *p)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < p->net.layers; i++) {
+		const struct cnn_layer *l = &p->net.layer[i];
+
+		n += (cnn_layer_weights(l) * l->weight_bits + 7) / 8 +
+		     (l->bias != NULL ? l->out_channels : 0);
+	}
+	return n;
+}
+
+void nas_pack_finish(struct package *p, const struct harvest_task *t, const char *engine,
+		     const char *text, uint64_t seed)
+{
+	p->task_version = t->version;
+	snprintf(p->task, sizeof(p->task), "%s", t->name);
+	snprintf(p->tool_version, sizeof(p->tool_version), "%s", PACKAGE_VERSION);
+	snprintf(p->recipe, sizeof(p->recipe), "%.31s; %.90s", engine, text);
+	p->seed = seed;
+	p->fixed_cycles = CNN_STARTUP_CYCLES;
+	p->record_cycles = cnn_cost_cycles(&p->net) - CNN_STARTUP_CYCLES;
+	p->record_energy_uj = cnn_cost_energy_uj(cnn_cost_macs(&p->net));
+}
+
 static void price(struct nas_model *m, const struct package *p)
 {
-	m->cycles = cnn_cost_cycles(&p->net) - CNN_STARTUP_CYCLES;
-	m->host_cycles = hostprog_cycles(p->host, HOSTPROG_ENCODE) +
-			 hostprog_cycles(p->host, HOSTPROG_DECODE);
+	m->cycles = p->record_cycles;
+	m->host_cycles = nas_pack_host_cycles(p);
 	m->words = cnn_steps_words(&p->steps);
-	m->weight_bytes = 0;
-	for (unsigned i = 0; i < p->net.layers; i++)
-		m->weight_bytes +=
-			cnn_layer_weights(&p->net.layer[i]) +
-			(p->net.layer[i].bias != NULL ? p->net.layer[i].out_channels : 0);
+	m->weight_bytes = nas_pack_weight_bytes(p);
 }
 
 int nas_model_package(struct nas_model *m, const struct harvest_task *task, struct package **to,
@@ -225,7 +264,7 @@ int nas_model_package(struct nas_model *m, const struct harvest_task *task, stru
 		return package_refuse(HV_E_NOMEM, why, cap, "out of memory");
 	r = make_net(m, p);
 	if (r == HV_OK)
-		r = make_steps(p);
+		r = nas_pack_steps(p);
 	if (r == HV_E_NOMEM)
 		package_refuse(r, why, cap, "out of memory");
 	if (r == HV_OK)
@@ -236,15 +275,8 @@ int nas_model_package(struct nas_model *m, const struct harvest_task *task, stru
 		package_free(p);
 		return r == HV_E_NOMEM ? r : HV_E_INVAL;
 	}
+	nas_pack_finish(p, task, m->engine, m->plan->text, m->seed);
 	price(m, p);
-	p->task_version = task->version;
-	snprintf(p->task, sizeof(p->task), "%s", task->name);
-	snprintf(p->tool_version, sizeof(p->tool_version), "%s", PACKAGE_VERSION);
-	snprintf(p->recipe, sizeof(p->recipe), "%.31s; %.90s", m->engine, m->plan->text);
-	p->seed = m->seed;
-	p->fixed_cycles = CNN_STARTUP_CYCLES;
-	p->record_cycles = m->cycles;
-	p->record_energy_uj = cnn_cost_energy_uj(cnn_cost_macs(&p->net));
 	*to = p;
 	return HV_OK;
 }

@@ -1,6 +1,7 @@
 #include "nas/encoding.h"
 #include "nas/gradient.h"
 #include "nas/hinge.h"
+#include "nas/hint.h"
 #include "nas/jobs.h"
 #include "nas/search.h"
 #include "tasks/catalog.h"
@@ -37,6 +38,8 @@ struct points {
 	struct nas_request *q;
 	struct nas_front *f;
 	struct nas_data train, valid;
+	uint16_t base[INS_MAX]; /* values that are cut first: the inputs, or what a hint makes */
+	unsigned bases;
 	struct setting *try; /* (TRIES_MAX) */
 	unsigned tries;
 	char *why;
@@ -145,13 +148,17 @@ static int run_try(void *ctx, unsigned i)
 	struct setting *s = &g->try[i];
 	struct nas_data d = { 0 }, v = { 0 };
 	struct nas_model *m;
-	int r = cut_data(&g->train, s->n < g->train.n ? s->n : g->train.n, &d);
+	int r;
+
+	s->error = NAN;
+	if (!s->keep && i > 0 && !nas_time_left(g->q, 0.4))
+		return HV_OK; /* what has been tried has to do */
+	r = cut_data(&g->train, s->n < g->train.n ? s->n : g->train.n, &d);
 
 	if (r < 0)
 		return r;
 	r = cut_data(&g->valid, s->keep ? g->valid.n : QUICK, &v);
 	m = r == HV_OK ? model_new(s) : NULL;
-	s->error = NAN;
 	if (m != NULL)
 		r = fit(s, &d, &v, m);
 	else
@@ -242,7 +249,7 @@ static void add_cut(struct points *g, struct nas_encoding *e, unsigned value, un
 static unsigned derived(struct nas_encoding *e, unsigned kind, unsigned a, unsigned b)
 {
 	struct nas_plan *p = &e->plan;
-	unsigned x = nas_plan_in(p, a), y = nas_plan_in(p, b);
+	unsigned x = a, y = b;
 
 	switch (kind) {
 	case 0: return nas_plan_op(p, HP_MUL, x, y);
@@ -269,11 +276,11 @@ static const struct {
 /* One more value of every kind, cut in every way. */
 static void collect_derived(struct points *g, const struct nas_encoding *now)
 {
-	for (unsigned a = 0; a < g->train.ins; a++)
-		for (unsigned b = a + 1; b < g->train.ins; b++)
+	for (unsigned a = 0; a < g->bases; a++)
+		for (unsigned b = a + 1; b < g->bases; b++)
 			for (unsigned k = 0; k < DERIVED * HV_ARRAY_SIZE(ways); k++) {
 				struct nas_encoding e = *now;
-				unsigned v = derived(&e, k % DERIVED, a, b);
+				unsigned v = derived(&e, k % DERIVED, g->base[a], g->base[b]);
 
 				add_cut(g, &e, v, ways[k / DERIVED].pieces,
 					ways[k / DERIVED].spacing);
@@ -294,10 +301,10 @@ static int choose_base(struct points *g, struct nas_encoding *best)
 	for (size_t i = 0; i < HV_ARRAY_SIZE(pieces); i++) {
 		struct nas_encoding e = start;
 
-		for (unsigned k = 0; k < g->train.ins; k++)
-			add_cut(g, &e, nas_plan_in(&e.plan, k), pieces[i], NAS_UNIFORM);
+		for (unsigned k = 0; k < g->bases; k++)
+			add_cut(g, &e, g->base[k], pieces[i], NAS_UNIFORM);
 		collect(g, &e);
-		if (i < 3 && g->train.ins <= (i == 0 ? 4 : 3))
+		if (i < 3 && g->bases <= (i == 0 ? 4 : 3))
 			collect_derived(g, &e);
 	}
 	if (g->tries == 0) {
@@ -409,13 +416,13 @@ static int choose_encoding(struct points *g, struct nas_encoding *best)
 	if (r < 0)
 		return r;
 	error = NAN;
-	for (unsigned round = 0; round < 8 && nas_time_left(g->q, 0.35); round++) {
+	for (unsigned round = 0; round < 8 && nas_time_left(g->q, 0.3); round++) {
 		nas_say(g->q, "encodings", 0.05 * round, error);
 		g->tries = 0;
 		collect(g, best);
 		collect_recuts(g, best);
 		collect_moves(g, best);
-		if (round == 1 && g->train.ins <= 4)
+		if (round == 1 && g->bases <= 4)
 			collect_derived(g, best);
 		r = run_tries(g, &at);
 		if (r < 0)
@@ -424,9 +431,9 @@ static int choose_encoding(struct points *g, struct nas_encoding *best)
 		if (round > 1 && fabs(g->try[0].error - error) < 0.03 * fabs(error))
 			break;
 		*best = g->try[at].e;
-		sweep_values(best);
-		(void)nas_encoding_apply(best);
 	}
+	sweep_values(best);
+	(void)nas_encoding_apply(best);
 	nas_encoding_describe(best);
 	return HV_OK;
 }
@@ -517,7 +524,7 @@ static int climb(struct points *g, const struct setting *base)
 			r = add_kept(g);
 		if (r == HV_OK && widths[i] == 0 && g->f->n > 0)
 			g->f->base_error = g->f->of[0].error;
-		if (reached(g) || !nas_time_left(g->q, 0.6))
+		if (reached(g) || !nas_time_left(g->q, 0.75))
 			break;
 	}
 	return r;
@@ -545,6 +552,9 @@ static int run(struct points *g)
 	int r;
 
 	e.plan.targets = (unsigned)g->train.outs;
+	if (!nas_hint_apply(g->q->task, &e.plan, g->base, &g->bases))
+		for (; g->bases < g->train.ins; g->bases++)
+			g->base[g->bases] = (uint16_t)nas_plan_in(&e.plan, g->bases);
 	r = choose_encoding(g, &e);
 	if (r == HV_OK)
 		r = choose_setting(g, &e, &base);

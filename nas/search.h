@@ -70,6 +70,12 @@ void nas_say(const struct nas_request *q, const char *what, double share, double
 HV_NODISCARD int nas_front_add_model(struct nas_front *f, struct nas_request *q,
 				     struct nas_model *m, char *why, size_t cap);
 
+/* Adds a package whose network, steps and host program are there; takes it. Its error is that of
+ * `records` records of the validation stream. HV_E_NOMEM, HV_E_INVAL. */
+HV_NODISCARD int nas_front_add_package(struct nas_front *f, struct nas_request *q,
+				       struct package *p, const char *engine, const char *text,
+				       size_t records, char *why, size_t cap);
+
 /* Engines. Each adds what it finds; HV_E_NOENT: not for this task. */
 HV_NODISCARD int nas_search_linear(struct nas_request *q, struct nas_front *f, char *why,
 				   size_t cap);

@@ -1,4 +1,5 @@
 #include "accel/hostprog/hostprog.h"
+#include <math.h>
 #include <stdbool.h>
 
 /* Cycles on a Cortex-M4F, flash without wait states, single precision, a loop over records with
@@ -7,7 +8,10 @@
  * VDIV, VSQRT 14; SSAT, USAT 1; single loads and stores 2, pipelined with their neighbours 1.
  *
  * A byte element that is emitted as it is, or with its sign bit turned, costs a quarter of the
- * load, exclusive or and store of the four it shares a word with. */
+ * load, exclusive or and store of the four it shares a word with. An integer element that is
+ * emitted with a power of two as gain stays an integer: ADD 1 of the offset and the half, SSAT
+ * with its shift 1, STRB 1.
+ */
 enum {
 	LOAD_CYCLES = 1,
 	CONVERT_CYCLES = 1,
@@ -17,6 +21,7 @@ enum {
 	FLOOR_CYCLES = 4, /* there and back, and a correction below zero */
 	EMIT_CYCLES = 6, /* VMUL, VADD, VCVT, VMOV, SSAT, STRB */
 	COPY_CYCLES = 1,
+	INTEGER_CYCLES = 3, /* of an emit or a result */
 	STORE_CYCLES = 1,
 };
 
@@ -32,8 +37,17 @@ static bool copies_byte(const struct hostprog *h, const struct hostprog_ins *s)
 	return h->in_dtype == HARVEST_S8 && s->k == 1 && s->offset == 0;
 }
 
-/* Value i of the block is an element that copies alone read. */
-static bool only_copied(const struct hostprog *h, const struct hostprog_block *b, uint32_t i)
+static bool shifts_integer(const struct hostprog *h, const struct hostprog_ins *s)
+{
+	int exponent;
+
+	return !is_float(h->in_dtype) && s->k > 0 && frexp(s->k, &exponent) == 0.5 &&
+	       exponent <= 1 && exponent > -15;
+}
+
+/* Value i of the block is an element that only instructions of that kind read. */
+static bool only_read_by(const struct hostprog *h, const struct hostprog_block *b, uint32_t i,
+			 bool (*kind)(const struct hostprog *, const struct hostprog_ins *))
 {
 	const struct hostprog_ins *ins = h->ins + b->first;
 
@@ -43,7 +57,7 @@ static bool only_copied(const struct hostprog *h, const struct hostprog_block *b
 
 		if (s->op == HP_IN || s->op == HP_CONST || s->op == HP_WORD)
 			continue;
-		if (one && s->a == i && !(s->op == HP_EMIT && copies_byte(h, s)))
+		if (one && s->a == i && !(s->op == HP_EMIT && kind(h, s)))
 			return false;
 		if (!one && (s->a == i || (s->op != HP_SQRT && s->op != HP_ABS &&
 					   s->op != HP_FLOOR && (s->b == i || s->c == i))))
@@ -59,8 +73,10 @@ static uint64_t cycles_of(const struct hostprog *h, const struct hostprog_block 
 
 	switch (s->op) {
 	case HP_IN:
-		if (only_copied(h, b, i))
+		if (only_read_by(h, b, i, copies_byte))
 			return 0;
+		if (only_read_by(h, b, i, shifts_integer))
+			return LOAD_CYCLES;
 		return LOAD_CYCLES + (is_float(h->in_dtype) ? 0 : CONVERT_CYCLES);
 	case HP_WORD: return LOAD_CYCLES + CONVERT_CYCLES;
 	case HP_CONST: return 0;
@@ -74,7 +90,12 @@ static uint64_t cycles_of(const struct hostprog *h, const struct hostprog_block 
 	case HP_MAX:
 	case HP_SELECT: return COMPARE_CYCLES;
 	case HP_FLOOR: return FLOOR_CYCLES;
-	case HP_EMIT: return from->op == HP_IN && copies_byte(h, s) ? COPY_CYCLES : EMIT_CYCLES;
+	case HP_EMIT:
+		if (from->op != HP_IN)
+			return EMIT_CYCLES;
+		return copies_byte(h, s)      ? COPY_CYCLES
+		       : shifts_integer(h, s) ? INTEGER_CYCLES
+					      : EMIT_CYCLES;
 	case HP_RESULT: return STORE_CYCLES + (is_float(h->out_dtype) ? 0 : 2 * CONVERT_CYCLES);
 	}
 	return 0;

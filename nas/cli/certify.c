@@ -66,7 +66,7 @@ int nas_cli_certify(const struct nas_cli *c)
 	if (c->argc != 1)
 		return nas_cli_fail(c, HV_E_INVAL, "wants one PACKAGE to certify");
 	if (!nas_cli_whole(c, OPT_SEED, 0, UINT32_MAX, NAS_TEST_STREAM, &seed) ||
-	    !nas_cli_whole(c, OPT_SAMPLES, NAS_SAMPLES_MIN, 1 << 24, NAS_SAMPLES, &samples))
+	    !nas_cli_whole(c, OPT_SAMPLES, NAS_SAMPLES_MIN, 1 << 24, 0, &samples))
 		return EXIT_USAGE;
 	r = package_read(c->argv[0], &p, why, sizeof(why));
 	if (r < 0)
@@ -82,6 +82,8 @@ int nas_cli_certify(const struct nas_cli *c)
 		package_free(p);
 		return r;
 	}
+	if (samples == 0)
+		samples = nas_samples(t);
 	old = p->cert;
 	r = package_self_test(p, why, sizeof(why));
 	if (r == HV_OK)

@@ -249,7 +249,7 @@ int nas_cli_search(const struct nas_cli *c)
 		r = nas_cli_request(c, t, &o.q);
 	if (r != EXIT_DONE)
 		return r;
-	if (!nas_cli_whole(c, OPT_SAMPLES, NAS_SAMPLES_MIN, 1 << 24, NAS_SAMPLES, &o.samples))
+	if (!nas_cli_whole(c, OPT_SAMPLES, NAS_SAMPLES_MIN, 1 << 24, nas_samples(t), &o.samples))
 		return EXIT_USAGE;
 	r = search(&o);
 	if (r == EXIT_DONE)
