@@ -37,15 +37,34 @@ static bool is_byte(const struct nas_plan *p, const struct nas_cut *c, double *o
 	       c->lo == floor(c->lo);
 }
 
+/* A gain that is all but a power of two becomes one, with a whole offset: integers then stay
+ * integers on the host, which is cheaper. */
+static bool power_of_two(const struct nas_plan *p, const struct nas_cut *c, double *gain,
+			 double *offset)
+{
+	double exact = 255 / (c->hi - c->lo), power = exp2(rint(log2(exact)));
+
+	if (p->value[c->value].op != HP_IN || !(fabs(power / exact - 1) < 0.01))
+		return false;
+	*gain = power;
+	*offset = rint(-128 - power * c->lo);
+	return true;
+}
+
 bool nas_encoding_apply(struct nas_encoding *e)
 {
 	e->plan.channels = 0;
 	for (unsigned i = 0; i < e->cuts; i++) {
 		const struct nas_cut *c = &e->cut[i];
-		double span = c->hi - c->lo, offset;
+		double span = c->hi - c->lo, offset, power;
 
 		if (is_byte(&e->plan, c, &offset)) {
 			if (!nas_plan_channel(&e->plan, c->value, 1, offset))
+				return false;
+			continue;
+		}
+		if (c->pieces == 1 && power_of_two(&e->plan, c, &power, &offset)) {
+			if (!nas_plan_channel(&e->plan, c->value, power, offset))
 				return false;
 			continue;
 		}

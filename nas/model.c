@@ -313,6 +313,19 @@ double *nas_model_answers(const struct nas_model *m, const struct nas_data *d, c
 	return t != NULL ? finish(m->plan, d, t) : NULL;
 }
 
+/* As the answer's type will hold it. */
+static double fit(enum harvest_dtype t, double v)
+{
+	switch (t) {
+	case HARVEST_U8: return fmin(fmax(round(v), 0), UINT8_MAX);
+	case HARVEST_S8: return fmin(fmax(round(v), INT8_MIN), INT8_MAX);
+	case HARVEST_U16: return fmin(fmax(round(v), 0), UINT16_MAX);
+	case HARVEST_S16: return fmin(fmax(round(v), INT16_MIN), INT16_MAX);
+	case HARVEST_S32: return fmin(fmax(round(v), INT32_MIN), INT32_MAX);
+	default: return v;
+	}
+}
+
 double nas_model_error(const struct nas_model *m, const struct nas_data *d, const float *x)
 {
 	hv_autofree double *out = nas_model_answers(m, d, x);
@@ -325,7 +338,7 @@ double nas_model_error(const struct nas_model *m, const struct nas_data *d, cons
 	for (size_t i = 0; i < d->n; i++) {
 		for (size_t e = 0; e < d->outs; e++) {
 			ref[e] = d->ref[e * d->n + i];
-			got[e] = out[e * d->n + i];
+			got[e] = fit(d->task->out.dtype, out[e * d->n + i]);
 		}
 		hv_metric_add_weighted(&metric, ref, got, d->outs, d->weight[i]);
 	}

@@ -524,7 +524,7 @@ static int climb(struct points *g, const struct setting *base)
 			r = add_kept(g);
 		if (r == HV_OK && widths[i] == 0 && g->f->n > 0)
 			g->f->base_error = g->f->of[0].error;
-		if (reached(g) || !nas_time_left(g->q, 0.75))
+		if (reached(g) || !nas_time_left(g->q, 0.5))
 			break;
 	}
 	return r;
@@ -536,7 +536,7 @@ static int more_data(struct points *g, const struct nas_encoding *e)
 	struct nas_data train = { 0 };
 	int r;
 
-	if (reached(g) || !nas_time_left(g->q, 0.7))
+	if (reached(g) || !nas_time_left(g->q, 0.8))
 		return HV_OK;
 	r = nas_data_draw(g->q->task, 1, 0, TRAIN_MORE, &train, g->why, g->cap);
 	if (r == HV_OK)

@@ -42,7 +42,7 @@ static bool shifts_integer(const struct hostprog *h, const struct hostprog_ins *
 	int exponent;
 
 	return !is_float(h->in_dtype) && s->k > 0 && frexp(s->k, &exponent) == 0.5 &&
-	       exponent <= 1 && exponent > -15;
+	       exponent <= 1 && exponent > -15 && fmod((s->offset + 0.5) / s->k, 1) == 0;
 }
 
 /* Value i of the block is an element that only instructions of that kind read. */
