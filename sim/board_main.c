@@ -243,7 +243,7 @@ int main(int argc, char **argv)
 	hv_std_streams_hold();
 	code = board_options_parse(argc, argv, &o);
 	if (code != 0) {
-		primary_spec_clear(&o.primary);
+		board_options_clear(&o);
 		return code - 1;
 	}
 	sigemptyset(&block);
@@ -265,6 +265,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "harvest-board: writing %s failed: %s\n", o.log, strerror(errno));
 		code = EXIT_WORK;
 	}
-	primary_spec_clear(&o.primary);
+	board_options_clear(&o);
 	return code;
 }

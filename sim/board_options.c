@@ -6,7 +6,7 @@
 #include <getopt.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2, EXIT_FILE = 8, BPS_MIN = 1200, BPS_MAX = 100000000 };
+enum { EXIT_USAGE = 2, EXIT_FILE = 8, BPS_MIN = 1200, BPS_MAX = 100000000, MEET_BPS = 115200 };
 
 enum opt {
 	OPT_CONNECT = 256,
@@ -14,6 +14,8 @@ enum opt {
 	OPT_DEVICE,
 	OPT_PRIMARY,
 	OPT_LINK_BPS,
+	OPT_BAUD,
+	OPT_BUFFER,
 	OPT_TIME,
 	OPT_SEED,
 	OPT_FAULT,
@@ -36,11 +38,15 @@ static const struct {
 	                        "bursty:period_us=N,busy_us=N,burst=N,pause_us=N |\n"
 	                        "poisson:rate_hz=X,busy_us=N | trace:FILE |\n"
 	                        "model:FILE[,period_us=N][,busy_us=N]", OPT_PRIMARY },
-	{ "link-bps", "N",      "speed of the serial line [1000000]", OPT_LINK_BPS },
+	{ "link-bps", "N",      "fastest rate of the serial line [1000000]", OPT_LINK_BPS },
+	{ "baud",     "MODE",   "negotiated: begins with 115200 and changes when the daemon asks;\n"
+	                        "fixed: always --link-bps [negotiated]", OPT_BAUD },
+	{ "buffer",   "SPEC",   "repeatable: a ring of samples that jobs may name as input,\n"
+	                        "NAME=FILE.wav|npy|raw[,rate_hz=X][,samples=N][,channels=N]", OPT_BUFFER },
 	{ "time",     "MODE",   "real: as the clock on the wall; fast: jumps when there is work [real]", OPT_TIME },
 	{ "seed",     "N",      "of the primary's network, its inputs and the faults [1]", OPT_SEED },
 	{ "fault",    "SPEC",   "repeatable: drop:P flip:P stall@MS unplug@MS reset@MS\n"
-	                        "wrong-answer:P slow:F", OPT_FAULT },
+	                        "wrong-answer:P slow:F garble-above:BPS", OPT_FAULT },
 	{ "log",      "FILE",   "one line for every primary and harvested inference", OPT_LOG },
 	{ "json",     NULL,     "summary at the end as JSON", OPT_JSON },
 	{ "help",     NULL,     "this text", OPT_HELP },
@@ -148,6 +154,36 @@ static int set_connect(struct board_options *o, const char *text)
 	return 0;
 }
 
+static int set_baud(struct board_options *o, const char *text)
+{
+	o->board.meet_bps = strcmp(text, "negotiated") == 0 ? MEET_BPS : 0;
+	if (o->board.meet_bps != 0 || strcmp(text, "fixed") == 0)
+		return 0;
+	return refuse(EXIT_USAGE, "--baud is negotiated or fixed");
+}
+
+static int set_buffer(struct board_options *o, const char *text)
+{
+	struct sim_ring *r = &o->rings[o->board.n_rings];
+	char why[320];
+	int err;
+
+	if (o->board.n_rings == AG_BUFFERS_MAX)
+		return refuse(EXIT_USAGE, "--buffer: at most 4 of them");
+	err = sim_ring_parse(text, r, why, sizeof(why));
+	if (err != HV_OK)
+		return refuse(err == HV_E_INVAL ? EXIT_USAGE : EXIT_FILE, why);
+	o->board.n_rings++;
+	return 0;
+}
+
+void board_options_clear(struct board_options *o)
+{
+	primary_spec_clear(&o->primary);
+	for (unsigned i = 0; i < o->board.n_rings; i++)
+		sim_ring_clear(&o->rings[i]);
+}
+
 static int set(struct board_options *o, enum opt id, const char *arg)
 {
 	uint64_t v = 0;
@@ -165,6 +201,8 @@ static int set(struct board_options *o, enum opt id, const char *arg)
 		r = number(arg, BPS_MIN, BPS_MAX, "link-bps", &v);
 		o->board.link_bps = (uint32_t)v;
 		return r;
+	case OPT_BAUD: return set_baud(o, arg);
+	case OPT_BUFFER: return set_buffer(o, arg);
 	case OPT_TIME: return set_time(o, arg);
 	case OPT_SEED: return number(arg, 0, UINT64_MAX - 16, "seed", &o->board.seed);
 	case OPT_FAULT: return set_fault(o, arg);
@@ -198,6 +236,8 @@ int board_options_parse(int argc, char **argv, struct board_options *o)
 					    .device = "max78000",
 					    .primary = &o->primary,
 					    .link_bps = 1000000,
+					    .meet_bps = MEET_BPS,
+					    .rings = o->rings,
 					    .seed = 1 };
 	fault_plan_init(&o->board.fault);
 	for (size_t i = 0; i < HV_ARRAY_SIZE(opts); i++)

@@ -8,9 +8,11 @@ struct board_options {
 	const char *log;
 	bool fast, json;
 	struct primary_spec primary; /* owned */
+	struct sim_ring rings[AG_BUFFERS_MAX]; /* owned */
 	struct vboard_options board;
 };
 
 /* 0: go on; else the exit code + 1 (so that 1 is a clean end after --help). */
 int board_options_parse(int argc, char **argv, struct board_options *o);
+void board_options_clear(struct board_options *o);
 #endif

@@ -5,9 +5,11 @@
 
 void fault_plan_init(struct fault_plan *f)
 {
-	*f = (struct fault_plan){
-		.stall_ns = UINT64_MAX, .unplug_ns = UINT64_MAX, .reset_ns = UINT64_MAX, .slow = 1
-	};
+	*f = (struct fault_plan){ .stall_ns = UINT64_MAX,
+				  .unplug_ns = UINT64_MAX,
+				  .reset_ns = UINT64_MAX,
+				  .slow = 1,
+				  .garble_above_bps = UINT32_MAX };
 }
 
 enum kind { PROBABILITY, AT_MS, FACTOR };
@@ -29,6 +31,7 @@ int fault_plan_add(struct fault_plan *f, const char *text, char *why, size_t cap
 		{ "unplug",       '@', AT_MS,       &f->unplug_ns,    1e12 },
 		{ "reset",        '@', AT_MS,       &f->reset_ns,     1e12 },
 		{ "slow",         ':', FACTOR,      &f->slow,         1000 },
+		{ "garble-above", ':', FACTOR,      &f->garble_above_bps, 100000000 },
 	};
 	/* clang-format on */
 	size_t n = strcspn(text, ":@");
@@ -56,7 +59,7 @@ int fault_plan_add(struct fault_plan *f, const char *text, char *why, size_t cap
 	}
 	snprintf(why, cap,
 		 "fault \"%s\" is unknown: use drop:P, flip:P, stall@MS, unplug@MS, reset@MS, "
-		 "wrong-answer:P or slow:F",
+		 "wrong-answer:P, slow:F or garble-above:BPS",
 		 text);
 	return HV_E_INVAL;
 }

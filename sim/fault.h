@@ -11,11 +11,12 @@
  *   unplug@MS          the cable is pulled
  *   reset@MS           the board restarts
  *   wrong-answer:P     probability that a harvested run gives garbage
- *   slow:F             a harvested inference takes F times its cycles */
+ *   slow:F             a harvested inference takes F times its cycles
+ *   garble-above:BPS   at a higher rate of the line every byte is another */
 struct fault_plan {
 	double drop, flip, wrong_answer;
 	uint64_t stall_ns, unplug_ns, reset_ns;
-	uint32_t slow;
+	uint32_t slow, garble_above_bps;
 };
 
 void fault_plan_init(struct fault_plan *f);

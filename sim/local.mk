@@ -4,7 +4,7 @@
 noinst_LTLIBRARIES += libhvvboard.la
 libhvvboard_la_SOURCES = \
 	firmware-agent/hal/host/host.c firmware-agent/hal/host/host.h \
-	sim/vboard.c sim/vboard.h sim/wire.c sim/wire.h sim/fault.c sim/fault.h \
+	sim/vboard.c sim/vboard.h sim/wire.c sim/wire.h sim/fault.c sim/fault.h sim/ring.c sim/ring.h \
 	sim/primary_spec.c sim/primary_spec.h sim/primary_net.c sim/primary_net.h
 libhvvboard_la_LIBADD = libhvagent.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la -lm
 

@@ -61,6 +61,24 @@ static size_t uart_write(void *ctx, const uint8_t *from, size_t n)
 	return wire_put(&b->from_board, from, n < room ? n : room, b->hal.now_ns);
 }
 
+static bool uart_tx_idle(void *ctx)
+{
+	struct vboard *b = ctx;
+
+	return b->from_board.n == wire_ready(&b->from_board, b->hal.now_ns);
+}
+
+static bool uart_set_baud(void *ctx, uint32_t bps)
+{
+	struct vboard *b = ctx;
+	bool garbled = bps > b->fault.garble_above_bps;
+
+	wire_set_bps(&b->to_board, bps);
+	wire_set_bps(&b->from_board, bps);
+	b->to_board.garbled = b->from_board.garbled = garbled;
+	return true;
+}
+
 static void on_start(void *ctx)
 {
 	struct vboard *b = ctx;
@@ -197,6 +215,21 @@ static void reset(struct vboard *b)
 	(void)boot(b); /* the same configuration was good before */
 }
 
+/* What a port of a real board would offer below the fastest its bridge carries. */
+static uint8_t offer_rates(struct vboard *b, const struct vboard_options *o)
+{
+	static const uint32_t usual[] = { 230400, 460800, 921600, 1000000, 2000000, 3000000 };
+	uint8_t n = 0;
+
+	if (o->meet_bps == 0 || o->meet_bps >= o->link_bps)
+		return 0;
+	for (size_t i = 0; i < HV_ARRAY_SIZE(usual); i++)
+		if (usual[i] > o->meet_bps && usual[i] < o->link_bps)
+			b->rates[n++] = usual[i];
+	b->rates[n++] = o->link_bps;
+	return n;
+}
+
 static void configure(struct vboard *b, const struct vboard_options *o)
 {
 	struct cnn_room room = { .kernel_words = CNN_KERNEL_WORDS,
@@ -225,7 +258,12 @@ static void configure(struct vboard *b, const struct vboard_options *o)
 				 .tx = b->tx,
 				 .rx = b->rx,
 				 .tx_bytes = VBOARD_LINK_BUF,
-				 .rx_bytes = VBOARD_LINK_BUF };
+				 .rx_bytes = VBOARD_LINK_BUF,
+				 .rates = b->rates,
+				 .n_rates = offer_rates(b, o),
+				 .box = &b->box };
+	if (c->n_rates > 0)
+		c->link_bps = o->meet_bps;
 	if (b->net != NULL) {
 		primary_net_room(b->net, &room, &c->primary_quadrants);
 		c->primary_name = primary_net_name(b->net);
@@ -240,7 +278,8 @@ static void configure(struct vboard *b, const struct vboard_options *o)
 
 static int build(struct vboard *b, const struct vboard_options *o, char *why, size_t cap)
 {
-	struct host_events ev = { b, uart_read, uart_write, on_start, on_done, on_stop, on_output };
+	struct host_events ev = { b,       uart_read, uart_write,   on_start,     on_done,
+				  on_stop, on_output, uart_tx_idle, uart_set_baud };
 	int err;
 
 	b->net = o->net;
@@ -260,6 +299,8 @@ static int build(struct vboard *b, const struct vboard_options *o, char *why, si
 	wire_init(&b->from_board, o->link_bps, &b->link_rng);
 	b->to_board.drop = b->from_board.drop = o->fault.drop;
 	b->to_board.flip = b->from_board.flip = o->fault.flip;
+	b->rings = o->rings;
+	b->n_rings = o->n_rings;
 	b->spec = o->primary;
 	primary_arrivals_init(&b->arrivals, b->spec, o->seed + 3);
 	next_arrival(b);
@@ -364,7 +405,7 @@ bool vboard_is_busy(const struct vboard *b)
 	    a->send.n > 0 || a->rx_at < a->rx_n || arq_is_storing(&a->arq))
 		return true;
 	for (unsigned i = 0; i < b->config.job_slots; i++)
-		if (a->job[i].state == AG_JOB_QUEUED || a->job[i].state == AG_JOB_RUNNING)
+		if (a->job[i].state != AG_JOB_FREE && a->job[i].state != AG_JOB_ENDED)
 			return true;
 	return a->out_at < a->out_n;
 }
@@ -387,6 +428,12 @@ static void fault_events(struct vboard *b)
 		reset(b);
 }
 
+static void feed_rings(struct vboard *b)
+{
+	for (unsigned i = 0; i < b->n_rings; i++)
+		sim_ring_advance(&b->rings[i], &b->agent, b->hal.now_ns - b->hal.boot_ns);
+}
+
 void vboard_run(struct vboard *b, uint64_t until_ns)
 {
 	while (b->hal.now_ns < until_ns && !b->unplugged) {
@@ -395,6 +442,7 @@ void vboard_run(struct vboard *b, uint64_t until_ns)
 		fault_events(b);
 		primary_events(b);
 		if (agent_next_ns(b) <= b->hal.now_ns) {
+			feed_rings(b);
 			b->more = agent_step(&b->agent);
 			host_hal_advance(&b->hal, VBOARD_STEP_NS);
 		}

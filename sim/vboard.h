@@ -5,6 +5,7 @@
 #include "sim/fault.h"
 #include "sim/primary_net.h"
 #include "sim/primary_spec.h"
+#include "sim/ring.h"
 #include "sim/wire.h"
 #include <stdio.h>
 
@@ -30,6 +31,11 @@ struct vboard_options {
 	const struct primary_spec *primary; /* borrowed for the board's life */
 	struct fault_plan fault;
 	uint32_t link_bps;
+	/* The line begins with this rate and offers faster ones up to link_bps; 0, or not less
+	 * than link_bps: it always has link_bps. */
+	uint32_t meet_bps;
+	struct sim_ring *rings; /* borrowed for the board's life */
+	unsigned n_rings;
 	uint64_t seed;
 	FILE *log; /* evidence, or NULL; borrowed */
 	struct primary_net *net; /* taken over at once; NULL: the one primary names */
@@ -68,6 +74,10 @@ struct vboard {
 	struct vboard_counters n;
 	char serial[VBOARD_SERIAL_MAX + 1], device[VBOARD_SERIAL_MAX + 1];
 	struct ag_config config;
+	struct agent_box box; /* a reset leaves it as it is */
+	uint32_t rates[AG_RATES_MAX];
+	struct sim_ring *rings;
+	unsigned n_rings;
 	uint8_t slot_memory[VBOARD_MODEL_SLOTS * VBOARD_SLOT_BYTES];
 	uint8_t job_memory[VBOARD_JOB_SLOTS * VBOARD_JOB_BYTES];
 	uint8_t record_memory[VBOARD_RECORD_BYTES];

@@ -2,7 +2,13 @@
 
 void wire_init(struct wire *w, uint32_t bps, struct hv_rng *rng)
 {
-	*w = (struct wire){ .byte_ns = 10000000000u / bps, .rng = rng };
+	*w = (struct wire){ .rng = rng };
+	wire_set_bps(w, bps);
+}
+
+void wire_set_bps(struct wire *w, uint32_t bps)
+{
+	w->byte_ns = 10000000000u / bps;
 	if (w->byte_ns == 0)
 		w->byte_ns = 1;
 }
@@ -37,6 +43,11 @@ static bool spoil(struct wire *w, uint8_t *byte)
 	if (w->drop > 0 && hv_rng_uniform(w->rng, 0, 1) < w->drop) {
 		w->dropped++;
 		return true;
+	}
+	if (w->garbled) {
+		*byte = (uint8_t)hv_rng_u64(w->rng);
+		w->flipped++;
+		return false;
 	}
 	if (w->flip > 0 && hv_rng_uniform(w->rng, 0, 1) < w->flip) {
 		*byte ^= (uint8_t)(1u << hv_rng_below(w->rng, 8));

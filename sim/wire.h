@@ -16,11 +16,13 @@ struct wire {
 	uint64_t last_ns; /* when the last arrived byte did */
 	uint64_t byte_ns;
 	double drop, flip; /* fault probabilities of a byte */
+	bool garbled; /* too fast for the bridge: every byte is another */
 	struct hv_rng *rng; /* of the faults; borrowed */
 	uint64_t bytes, dropped, flipped;
 };
 
 void wire_init(struct wire *w, uint32_t bps, struct hv_rng *rng);
+void wire_set_bps(struct wire *w, uint32_t bps);
 void wire_clear(struct wire *w);
 size_t wire_room(const struct wire *w);
 /* Put up to n bytes on the line at now_ns; returns how many found room. */

@@ -25,11 +25,22 @@ struct board_offer {
 	double idle_share; /* of the accelerator, 0..1 */
 };
 
+/* Samples that a board has in a ring, as input of a batch. */
+struct board_input {
+	char buffer[16]; /* name of the ring */
+	uint32_t hop; /* samples from the begin of a record to the next; 0: back to back */
+	bool newest; /* the last of `span` records ends with the newest sample ... */
+	uint64_t first; /* ... else: the sample that record 0 of the job begins with */
+	uint32_t start; /* record of the job that the batch begins with; 0 when newest */
+	uint32_t span; /* records of the whole job */
+};
+
 /* One batch of records on a board. Owner: the dispatcher; must live until on_batch. The board
  * holds the model meanwhile. */
 struct board_batch {
 	struct model *model;
-	const uint8_t *in; /* records * in_bytes, borrowed until on_batch */
+	const uint8_t *in; /* records * in_bytes, borrowed until on_batch; NULL with from */
+	const struct board_input *from; /* borrowed until on_batch; NULL: in has the samples */
 	uint8_t *out; /* filled before on_batch(HV_OK) */
 	uint32_t records;
 	void *cookie;
@@ -37,6 +48,7 @@ struct board_batch {
 	uint64_t sent_ns, done_ns;
 	uint64_t compute_us; /* on the board */
 	uint32_t aborted; /* runs given up for the primary, then repeated */
+	uint64_t first; /* of the ring: sample that record 0 of the job began with */
 };
 
 /* Up-calls. They may call board_run() again but not boards_free(). */
@@ -76,12 +88,17 @@ const char *board_state(const struct board *b); /* "ready"; static text */
 
 void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,
 		 struct board_offer *o);
+/* The same for samples that the board has: the price of the link is that of the results. With
+ * from->span records; a reason of its own is put into why[cap] and told by o->why_not. */
+void board_offer_buffer(const struct board *b, const struct model *m,
+			const struct board_input *from, uint64_t now_ns, struct board_offer *o,
+			char *why, size_t cap);
 /* Room for one more batch right now. If the model is not resident, asking starts its load. */
 bool board_can_take(struct board *b, struct model *m);
 /* Is it resident and proved there? For boards and models verbs. */
 bool board_has_model(const struct board *b, const struct model *m);
 /* HV_E_BUSY: no room, or the model is not resident: ask board_can_take() first. HV_E_INVAL:
- * no records, or more than the board takes at once. The batch is taken only on HV_OK. */
+ * no records, or more than the board takes at once. HV_E_NOENT: it has no such ring. The batch is taken only on HV_OK. */
 HV_NODISCARD int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns);
 
 /* A model left the catalogue: what was worked out for it is dropped. */
@@ -94,9 +111,14 @@ HV_NODISCARD int board_reset(struct board *b, char *why, size_t cap);
 /* Run the known-answer vectors of everything resident again. */
 HV_NODISCARD int board_test(struct board *b, char *why, size_t cap);
 
+/* The board's black box is read anew; board_info() tells it soon after. */
+void board_look(struct board *b);
+
 /* Snapshot for status and boards verbs; strings and arrays are allocated, freed by
  * board_info_clear(). HV_E_NOMEM leaves nothing behind. */
 HV_NODISCARD int board_info(const struct board *b, uint64_t now_ns, Hv__BoardInfo *info);
+/* Add the black box, which is too long for a list of all boards. HV_E_NOMEM: clear it all. */
+HV_NODISCARD int board_info_box(const struct board *b, Hv__BoardInfo *info);
 void board_info_clear(Hv__BoardInfo *info);
 
 #endif

@@ -4,6 +4,8 @@
 #include "accel/slotimg/slotimg.h"
 #include "daemon/board/board.h"
 #include "daemon/board/board_fsm.h"
+#include "daemon/board/boardclock.h"
+#include "daemon/board/rate.h"
 #include "daemon/board/tracker.h"
 #include "daemon/link/link.h"
 #include "daemon/quality/audit.h"
@@ -86,6 +88,7 @@ struct board_work {
 	uint16_t records;
 	int code; /* how it ended, when it goes back with all others */
 	struct board_batch *batch; /* NULL: known-answer vectors */
+	uint8_t ring; /* of a batch from a ring */
 	unsigned kat_first;
 	uint8_t *kat_in; /* owned */
 	uint64_t begun_us, expected_us;
@@ -114,6 +117,41 @@ struct board_fits {
 	struct board_wait wait[BOARD_WAITS];
 };
 
+enum { BOARD_RINGS_MAX = 8, BOARD_BOX_MAX = 64 };
+
+/* A ring of samples that the board has. */
+struct board_ring {
+	char name[16];
+	uint8_t number, dtype, channels;
+	uint32_t samples, write_ahead;
+	double rate_hz; /* 0: not regular */
+	uint64_t written; /* when it was described */
+};
+
+struct board_box_event {
+	uint64_t at_us;
+	uint32_t seq, value;
+	uint16_t boot;
+	uint8_t kind, arg;
+};
+
+/* What the board told beyond its hello. */
+struct board_details {
+	struct rate rate;
+	bool rate_settled;
+	struct boardclock clock;
+	uint64_t time_sent_us; /* of the question on its way; 0: none */
+	uint64_t time_at_us; /* when the next is due */
+	uint32_t time_seq, time_bps;
+	struct board_ring ring[BOARD_RINGS_MAX];
+	unsigned n_rings;
+	struct board_box_event box[BOARD_BOX_MAX];
+	unsigned n_box;
+	bool box_whole; /* the next message begins anew */
+	uint16_t boot;
+	bool stood_down;
+};
+
 struct board {
 	struct boards *set;
 	struct link *link; /* NULL when absent */
@@ -138,6 +176,7 @@ struct board {
 	bool clock_ok;
 	int64_t clock_offset_us; /* board minus host */
 	uint64_t clock_rtt_us;
+	struct board_details details;
 	struct tracker tracker;
 	uint64_t window_us; /* tracker_window_us() of the last report */
 	struct board_slot slot[BOARD_SLOTS_MAX];
@@ -203,6 +242,7 @@ void board_restart(struct board *b, uint64_t now_us);
 bool board_event(struct board *b, enum board_event ev, uint64_t now_us);
 void board_rearm(struct board *b);
 void board_proved_if_done(struct board *b, uint64_t now_us);
+void board_prove_if_may(struct board *b, uint64_t now_us); /* clock known, rate settled */
 void board_patience_set(const struct board *b, struct board_patience *p, uint64_t expected_us,
 			uint64_t now_us);
 /* How it ended, as a predicate ("took more than ..."); NULL: it has not. Also puts the deadline
@@ -226,6 +266,8 @@ bool board_load(struct board *b, struct model *m, uint64_t now_us);
 bool board_loading(const struct board *b);
 void board_load_pump(struct board *b, uint64_t now_us);
 void board_model_state(struct board *b, const struct link_model_state *m, uint64_t now_us);
+/* Its proof cannot go on: what is there is somebody's again, and is proved when it is wanted. */
+void board_slot_leave(struct board *b, unsigned slot, uint64_t now_us);
 void board_prove_begin(struct board *b, uint64_t now_us);
 void board_prove_again(struct board *b, uint64_t now_us); /* everything resident */
 
@@ -233,6 +275,7 @@ void board_prove_again(struct board *b, uint64_t now_us); /* everything resident
 unsigned board_works(const struct board *b);
 void board_work_pump(struct board *b, uint64_t now_us);
 void board_result(struct board *b, const struct link_result *r, uint64_t now_us);
+void board_work_place(struct board *b, uint32_t id, uint64_t first); /* where its samples were */
 /* Give everything back with a code; known-answer work just ends. */
 void board_works_return(struct board *b, int code, uint64_t now_us);
 struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records,
@@ -240,6 +283,21 @@ struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t recor
 uint64_t board_work_deadline(const struct board *b); /* the earliest; UINT64_MAX: none */
 /* As board_patience_ended(), of the first that has. */
 const char *board_work_overdue(struct board *b, uint64_t now_us);
+
+/* details.c */
+void board_details_begin(struct board *b, uint64_t now_us); /* after the hello */
+void board_details_message(struct board *b, const union link_msg *m, uint64_t now_us);
+void board_details_tick(struct board *b, uint64_t now_us);
+uint64_t board_details_next_us(const struct board *b);
+void board_rate_begin(struct board *b); /* the line gets the meeting rate */
+const struct board_ring *board_ring_find(const struct board *b, const char *name);
+uint32_t board_ring_hop(const struct board_ring *r, const struct board_input *from,
+			const struct model *m);
+void board_box_again(struct board *b, uint64_t now_us); /* ask for the black box */
+
+/* info_details.c */
+bool board_info_details(const struct board *b, uint64_t now_us, Hv__BoardInfo *info);
+void board_info_details_clear(Hv__BoardInfo *info);
 
 /* price.c */
 struct board_fit *board_fit(const struct board *b, const struct model *m);

@@ -13,7 +13,10 @@ static bool put_texts(const struct board *b, Hv__BoardInfo *info)
 	return put(&info->id, b->id) && put(&info->serial, b->serial) &&
 	       put(&info->link, b->link != NULL ? link_kind_text(b->link) : "none") &&
 	       put(&info->state, board_state_text(b->fsm.state)) &&
-	       put(&info->firmware, b->firmware) && put(&info->reason, b->reason) &&
+	       put(&info->firmware, b->firmware) &&
+	       put(&info->reason, b->details.stood_down && b->reason[0] == '\0'
+					  ? "its firmware keeps the accelerator for itself"
+					  : b->reason) &&
 	       put(&info->primary_model, b->primary);
 }
 
@@ -70,7 +73,8 @@ int board_info(const struct board *b, uint64_t now_ns, Hv__BoardInfo *info)
 {
 	hv__board_info__init(info);
 	put_numbers(b, now_ns / 1000, info);
-	if (put_texts(b, info) && put_residents(b, info))
+	if (put_texts(b, info) && put_residents(b, info) &&
+	    board_info_details(b, now_ns / 1000, info))
 		return HV_OK;
 	board_info_clear(info);
 	return HV_E_NOMEM;
@@ -96,5 +100,6 @@ void board_info_clear(Hv__BoardInfo *info)
 		free(info->resident[i]);
 	}
 	free(info->resident);
+	board_info_details_clear(info);
 	hv__board_info__init(info);
 }

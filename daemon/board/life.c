@@ -26,6 +26,10 @@ bool board_event(struct board *b, enum board_event ev, uint64_t now_us)
 
 uint64_t board_clock_us(const struct board *b, uint64_t now_us)
 {
+	struct boardclock_estimate e;
+
+	if (boardclock_now(&b->details.clock, now_us, &e))
+		return now_us + (uint64_t)(int64_t)e.offset_us;
 	return b->clock_ok ? now_us + (uint64_t)b->clock_offset_us : 0;
 }
 
@@ -86,6 +90,9 @@ void board_rearm(struct board *b)
 		at = b->heard_us + BOARD_SILENCE_US;
 		if (b->status_at_us < at)
 			at = b->status_at_us;
+		work = board_details_next_us(b);
+		if (work < at)
+			at = work;
 		work = board_work_deadline(b);
 		if (work < at)
 			at = work;
@@ -116,6 +123,7 @@ static void greet(struct board *b, uint64_t now_us)
 	b->life++;
 	b->hello_tries++;
 	b->await_us = now_us + BOARD_HELLO_US;
+	board_rate_begin(b);
 	link_connect(b->link, now_us);
 }
 
@@ -123,6 +131,7 @@ void board_begin(struct board *b, uint64_t now_us)
 {
 	b->hello_tries = 0;
 	b->heard_us = now_us;
+	rate_init(&b->details.rate);
 	b->reason[0] = '\0';
 	board_event(b, BOARD_EV_ATTACHED, now_us);
 	greet(b, now_us);
@@ -151,6 +160,7 @@ static void leave(struct board *b, enum board_state was, int code, uint64_t now_
 
 	b->proving_begun = false;
 	b->clock_ok = false;
+	b->details.time_at_us = UINT64_MAX;
 	b->room_at_us = 0;
 	board_slots_forget(b);
 	board_works_return(b, code, now_us);
@@ -236,6 +246,16 @@ void board_ask_status(struct board *b, uint64_t now_us)
 	(void)board_send(b, &m, NULL, 0, now_us);
 }
 
+/* Not in the middle of a change of the line's rate. */
+void board_prove_if_may(struct board *b, uint64_t now_us)
+{
+	if (b->fsm.state != BOARD_PROVING || b->proving_begun || !b->clock_ok ||
+	    !b->details.rate_settled)
+		return;
+	b->proving_begun = true;
+	board_prove_begin(b, now_us);
+}
+
 static void on_clock(struct board *b, const union link_msg *m, uint64_t now_us)
 {
 	uint64_t sent_us = m->clock.host_ns / 1000, rtt;
@@ -254,10 +274,7 @@ static void on_clock(struct board *b, const union link_msg *m, uint64_t now_us)
 	} else {
 		b->clock_rtt_us += b->clock_rtt_us / 8 + 1;
 	}
-	if (b->fsm.state == BOARD_PROVING && !b->proving_begun) {
-		b->proving_begun = true;
-		board_prove_begin(b, now_us);
-	}
+	board_prove_if_may(b, now_us);
 }
 
 void board_proved_if_done(struct board *b, uint64_t now_us)
@@ -289,6 +306,28 @@ static void on_result(struct board *b, const union link_msg *m, uint64_t now_us)
 		board_result(b, &m->result, now_us);
 	else
 		b->late++;
+}
+
+/* As a result, and where its samples were. */
+static void on_buffer_result(struct board *b, const union link_msg *m, uint64_t now_us)
+{
+	const struct link_buffer_result *f = &m->buffer_result;
+	struct link_result r = { .id_ = LINK_RESULT,
+				 .job = f->job,
+				 .code = f->code,
+				 .records = f->records,
+				 .start_us = f->start_us,
+				 .end_us = f->end_us,
+				 .cycles = f->cycles,
+				 .aborted = f->aborted,
+				 .tail = f->tail };
+
+	if (!board_state_has_jobs(b->fsm.state)) {
+		b->late++;
+		return;
+	}
+	board_work_place(b, f->job, f->first);
+	board_result(b, &r, now_us);
 }
 
 static void on_primary(struct board *b, const union link_msg *m, uint64_t now_us)
@@ -327,7 +366,7 @@ static const struct {
 } handlers[] = {
 	{ LINK_CLOCK, on_clock },   { LINK_MODEL_STATE, on_model_state },
 	{ LINK_RESULT, on_result }, { LINK_PRIMARY, on_primary },
-	{ LINK_STATUS, on_status },
+	{ LINK_STATUS, on_status }, { LINK_BUFFER_RESULT, on_buffer_result },
 };
 
 static void on_up(void *ctx, uint64_t now_us)
@@ -366,6 +405,8 @@ static void on_message(void *ctx, const uint8_t *bytes, size_t len, uint64_t now
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
 		if (handlers[i].id == m.any.id_)
 			handlers[i].run(b, &m, now_us);
+	board_details_message(b, &m, now_us);
+	board_details_tick(b, now_us);
 	board_rearm(b);
 }
 
@@ -409,6 +450,7 @@ static void wake_working(struct board *b, uint64_t now_us)
 		board_fault(b, "nothing was heard from it for 4 s", HV_E_TIMEOUT, now_us);
 		return;
 	}
+	board_details_tick(b, now_us);
 	how = board_work_overdue(b, now_us);
 	if (how != NULL) {
 		snprintf(why, sizeof(why), "a job %s", how);
@@ -455,6 +497,7 @@ void board_restart(struct board *b, uint64_t now_us)
 	if (!board_event(b, BOARD_EV_RESET, now_us))
 		return;
 	memset(b->fault_us, 0, sizeof(b->fault_us));
+	memset(b->details.rate.failed, 0, sizeof(b->details.rate.failed));
 	b->wrongs = 0;
 	b->wipe = true;
 	b->await_us = now_us;

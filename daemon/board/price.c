@@ -227,6 +227,8 @@ static const char *why_not(const struct board *b, const struct model *m,
 {
 	if (b->fsm.state != BOARD_READY)
 		return state_why[b->fsm.state];
+	if (b->details.stood_down)
+		return "the board's firmware keeps the accelerator for itself";
 	if (m->suspended)
 		return "the model is suspended by the audit";
 	if (m->removed)
@@ -311,4 +313,60 @@ void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,
 	o->link_us_per_record = board_link_us(b, &fit->img, &o->link_side);
 	o->compute_us_per_record = run / o->batch_records;
 	o->energy_uj_per_record = m->pkg->record_energy_uj;
+}
+
+/* Why this ring cannot be the input; false: it can. */
+static bool ring_problem(const struct board *b, const struct model *m,
+			 const struct board_input *from, char *why, size_t cap)
+{
+	const struct board_ring *r = board_ring_find(b, from->buffer);
+	const struct harvest_tensor *in = &m->task->in;
+	size_t sample, bytes = tensor_bytes(in);
+	uint64_t span;
+
+	if (r == NULL) {
+		snprintf(why, cap, "board %s has no buffer \"%s\"", b->id, from->buffer);
+		return true;
+	}
+	if (m->pkg->host != NULL) {
+		snprintf(why, cap, "the host prepares the input of this model: samples are needed");
+		return true;
+	}
+	sample = dtype_bytes(in->dtype) * r->channels;
+	if (r->dtype != in->dtype) {
+		snprintf(why, cap, "buffer \"%s\" has %s, not %s", from->buffer,
+			 dtype_text((enum harvest_dtype)r->dtype), dtype_text(in->dtype));
+		return true;
+	}
+	span = (uint64_t)(from->span - 1) * board_ring_hop(r, from, m) + bytes / sample;
+	if (bytes % sample != 0)
+		snprintf(why, cap, "buffer \"%s\": %u channels do not divide a record",
+			 from->buffer, (unsigned)r->channels);
+	else if (span > r->samples - r->write_ahead)
+		snprintf(why, cap, "buffer \"%s\" keeps %u samples, fewer than the job reads",
+			 from->buffer, (unsigned)(r->samples - r->write_ahead));
+	else
+		return false;
+	return true;
+}
+
+void board_offer_buffer(const struct board *b, const struct model *m,
+			const struct board_input *from, uint64_t now_ns, struct board_offer *o,
+			char *why, size_t cap)
+{
+	const struct board_fit *fit;
+
+	board_offer(b, m, now_ns, o);
+	if (b->fsm.state == BOARD_READY && ring_problem(b, m, from, why, cap)) {
+		o->eligible = false;
+		o->why_not = why;
+	}
+	fit = b->fsm.state == BOARD_READY ? board_fit(b, m) : NULL;
+	if (fit == NULL || !fit->fits || o->batch_records == 0)
+		return;
+	o->link_us_per_record =
+		wire_us(b, fit->img.out_record_bytes +
+				   (double)(RESULT_HEAD_BYTES + 16 + MESSAGE_LENGTH_BYTES) /
+					   o->batch_records);
+	o->link_side = "from board";
 }

@@ -335,7 +335,7 @@ static void refused(struct board *b, struct board_slot *s, int code, uint64_t no
 	if (b->fsm.state == BOARD_PROVING)
 		snprintf(b->reason, sizeof(b->reason), "the board refuses %s: %s",
 			 s->model->pkg->name, hv_err_text(code));
-	if (fit != NULL) {
+	if (fit != NULL && !(b->details.stood_down && code == HV_E_BUSY)) {
 		fit->refused = true;
 		snprintf(fit->why, sizeof(fit->why), "the board refuses it: %s", hv_err_text(code));
 	}
@@ -360,6 +360,10 @@ void board_model_state(struct board *b, const struct link_model_state *m, uint64
 		memcpy(s->hash, m->hash.b, sizeof(s->hash));
 		return;
 	}
+	if (m->state == LINK_SLOT_EMPTY && b->details.stood_down && s->state >= SLOT_PROVING) {
+		slot_clear(b, s); /* the firmware used the memory for itself */
+		return;
+	}
 	if (code != 0 && s->state < SLOT_PROVING) {
 		refused(b, s, code < 0 ? code : HV_E_LINK, now_us);
 		return;
@@ -378,6 +382,18 @@ void board_model_state(struct board *b, const struct link_model_state *m, uint64
 	} else {
 		b->surprises++; /* an evict of the slot's last content is answered late */
 	}
+}
+
+void board_slot_leave(struct board *b, unsigned slot, uint64_t now_us)
+{
+	struct board_slot *s = &b->slot[slot];
+	uint8_t hash[HV_SHA256_BYTES];
+
+	memcpy(hash, s->hash, sizeof(hash));
+	slot_clear(b, s);
+	s->state = SLOT_FOREIGN;
+	memcpy(s->hash, hash, sizeof(hash));
+	board_proved_if_done(b, now_us);
 }
 
 static size_t weights_of(const struct model *m)

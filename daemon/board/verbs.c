@@ -72,3 +72,11 @@ int board_test(struct board *b, char *why, size_t cap)
 	board_rearm(b);
 	return HV_OK;
 }
+
+void board_look(struct board *b)
+{
+	uint64_t now_us = b->set->now_us();
+
+	if (board_state_has_jobs(b->fsm.state))
+		board_box_again(b, now_us);
+}

@@ -88,24 +88,45 @@ static struct board_work *oldest_unsent(struct board *b)
 	return w;
 }
 
+static bool send_work(struct board *b, const struct board_work *w, uint64_t now_us)
+{
+	const struct board_input *from = w->batch != NULL ? w->batch->from : NULL;
+	size_t in_bytes = (size_t)w->records * b->slot[w->slot].img.in_record_bytes;
+	uint32_t hop;
+	union link_msg m = {
+		.job = { .id_ = LINK_JOB, .job = w->id, .slot = w->slot, .records = w->records }
+	};
+
+	if (from == NULL)
+		return board_send(b, &m,
+				  board_records_in(b, b->slot[w->slot].model,
+						   w->batch != NULL ? w->batch->in : w->kat_in,
+						   w->records),
+				  in_bytes, now_us);
+	hop = board_ring_hop(&b->details.ring[w->ring], from, w->batch->model);
+	m.job_buffer = (struct link_job_buffer){
+		.id_ = LINK_JOB_BUFFER,
+		.job = w->id,
+		.slot = w->slot,
+		.records = w->records,
+		.buffer = w->ring,
+		.from = from->newest ? LINK_FROM_NEWEST : LINK_FROM_ABSOLUTE,
+		.first = from->first + (uint64_t)from->start * hop,
+		.hop = hop,
+		.span = from->newest ? from->span : 0,
+	};
+	return board_send(b, &m, NULL, 0, now_us);
+}
+
 /* In order, as far as the link has room. */
 void board_work_pump(struct board *b, uint64_t now_us)
 {
 	for (;;) {
 		struct board_work *w = oldest_unsent(b);
-		union link_msg m = { .job = { .id_ = LINK_JOB } };
-		const struct board_slot *s;
-		const uint8_t *in;
 
 		if (w == NULL)
 			return;
-		s = &b->slot[w->slot];
-		m.job.job = w->id;
-		m.job.slot = w->slot;
-		m.job.records = w->records;
-		in = board_records_in(b, s->model, w->batch != NULL ? w->batch->in : w->kat_in,
-				      w->records);
-		if (!board_send(b, &m, in, (size_t)w->records * s->img.in_record_bytes, now_us)) {
+		if (!send_work(b, w, now_us)) {
 			link_want_room(b->link);
 			return;
 		}
@@ -120,7 +141,8 @@ bool board_can_take(struct board *b, struct model *m)
 	uint64_t now_us = b->set->now_us();
 	struct board_slot *s;
 
-	if (!board_state_takes_jobs(b->fsm.state) || m->suspended || m->removed)
+	if (!board_state_takes_jobs(b->fsm.state) || m->suspended || m->removed ||
+	    b->details.stood_down)
 		return false;
 	s = board_slot_of(b, m);
 	if (s == NULL) {
@@ -140,11 +162,17 @@ bool board_has_model(const struct board *b, const struct model *m)
 
 int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns)
 {
+	const struct board_ring *ring = NULL;
 	struct board_slot *s;
 	struct board_work *w;
 
-	if (!board_state_takes_jobs(b->fsm.state))
+	if (!board_state_takes_jobs(b->fsm.state) || b->details.stood_down)
 		return HV_E_BUSY;
+	if (batch->from != NULL) {
+		ring = board_ring_find(b, batch->from->buffer);
+		if (ring == NULL)
+			return HV_E_NOENT;
+	}
 	s = board_slot_of(b, batch->model);
 	if (s == NULL || s->state != SLOT_SERVING ||
 	    board_works(b) + proofs_due(b) >= board_jobs(b))
@@ -160,6 +188,7 @@ int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns)
 	batch->compute_us = 0;
 	batch->aborted = 0;
 	w->batch = batch;
+	w->ring = ring != NULL ? ring->number : 0;
 	board_work_pump(b, now_ns / 1000);
 	board_rearm(b);
 	return HV_OK;
@@ -264,8 +293,10 @@ static void batch_result(struct board *b, struct board_work *w, const struct lin
 	batch->compute_us = r->end_us > r->start_us ? r->end_us - r->start_us : 0;
 	batch->aborted = r->aborted;
 	b->aborted += r->aborted;
-	code = audit_batch(&b->audit, batch->model, batch->in, batch->out, batch->records, why,
-			   sizeof(why));
+	code = HV_OK; /* samples that stayed there cannot be audited here */
+	if (batch->from == NULL)
+		code = audit_batch(&b->audit, batch->model, batch->in, batch->out, batch->records,
+				   why, sizeof(why));
 	if (code != HV_E_WRONG) {
 		(void)work_end(b, w);
 		b->records += batch->records;
@@ -288,10 +319,29 @@ static struct board_work *find_work(struct board *b, uint32_t id)
 	return NULL;
 }
 
+void board_work_place(struct board *b, uint32_t id, uint64_t first)
+{
+	struct board_work *w = find_work(b, id);
+
+	const struct board_input *from = w != NULL && w->batch != NULL ? w->batch->from : NULL;
+
+	if (from != NULL)
+		w->batch->first =
+			first - (uint64_t)from->start * board_ring_hop(&b->details.ring[w->ring],
+								       from, w->batch->model);
+}
+
 static void failed_result(struct board *b, struct board_work *w, int code, uint64_t now_us)
 {
 	char why[BOARD_REASON_MAX];
 
+	if (w->batch == NULL && code == HV_E_BUSY && b->details.stood_down) {
+		unsigned slot = w->slot;
+
+		(void)work_end(b, w);
+		board_slot_leave(b, slot, now_us);
+		return;
+	}
 	if (w->batch != NULL && code == HV_E_NOENT) {
 		w->code = code;
 		board_fault(b, "it lost a model that it had", HV_E_TIMEOUT, now_us);

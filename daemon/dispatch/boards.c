@@ -1,6 +1,7 @@
 #include "daemon/dispatch/inside.h"
 #include "util/clock.h"
 #include <math.h>
+#include <string.h>
 
 /* How fast the picture of a board's speed follows what it does. */
 static const double slowness_weight = 0.3;
@@ -27,8 +28,24 @@ static bool suits(void *ctx, void *owner)
 	struct pump *pump = ctx;
 	struct job *j = owner;
 
+	/* where the newest samples begin is known when the first unit comes back */
+	if (job_spec_has_buffer(&j->spec) && j->spec.newest && !j->has_first && j->units > 0)
+		return false;
 	return j->units < JOB_UNITS_MAX && ranges_can_take(&j->todo, j->units) &&
 	       part_on(j, pump->board) != NULL;
+}
+
+static const struct board_input *input_of(const struct job *j, struct dispatch_unit *u)
+{
+	if (!job_spec_has_buffer(&j->spec))
+		return NULL;
+	u->from = (struct board_input){ .hop = j->spec.hop,
+					.newest = j->spec.newest && !j->has_first,
+					.first = j->has_first ? j->first_sample : j->spec.first,
+					.start = u->start,
+					.span = j->spec.records };
+	memcpy(u->from.buffer, j->spec.buffer, sizeof(u->from.buffer));
+	return &u->from;
 }
 
 /* False: nothing more for this board now. */
@@ -50,7 +67,10 @@ static bool hand_out(struct dispatch *d, struct board *b, struct job *j)
 	u->part = (uint32_t)(p - j->part);
 	u->as.batch = (struct board_batch){
 		.model = p->model,
-		.in = j->in->data + (size_t)u->start * (j->in->bytes / j->spec.records),
+		.in = j->in != NULL
+			      ? j->in->data + (size_t)u->start * (j->in->bytes / j->spec.records)
+			      : NULL,
+		.from = input_of(j, u),
 		.out = j->out->data + (size_t)u->start * (j->out->bytes / j->spec.records),
 		.records = u->count,
 		.cookie = u,
@@ -109,6 +129,28 @@ static void learn(struct dispatch *d, const struct board *b, const struct dispat
 	}
 }
 
+/* Samples that a board had are not found again: an end that says so, and no other samples. */
+static void samples_lost(struct dispatch *d, const struct board *b, const struct dispatch_unit *u,
+			 int err)
+{
+	struct job *j = u->job;
+
+	if (!job_spec_has_buffer(&j->spec) || job_state_is_final(j->state))
+		return;
+	if (err == HV_E_STALE) {
+		job_why(j,
+			"%s: samples of buffer \"%s\" are not there yet, or were overwritten "
+			"before "
+			"they were read; %u of %u records were done",
+			board_id(b), j->spec.buffer, j->records_done, j->spec.records);
+		dispatch_end(d, j, JOB_FAILED, HV_E_STALE);
+	} else if (j->ring_board != NULL && (err == HV_E_GONE || err == HV_E_TIMEOUT)) {
+		job_why(j, "%s, which has the samples, was lost with %u of %u records done",
+			board_id(b), j->records_done, j->spec.records);
+		dispatch_end(d, j, JOB_FAILED, HV_E_GONE);
+	}
+}
+
 static void on_batch(void *ctx, struct board *b, struct board_batch *batch, int err)
 {
 	struct dispatch *d = ctx;
@@ -117,9 +159,15 @@ static void on_batch(void *ctx, struct board *b, struct board_batch *batch, int 
 
 	dispatch_clock(d, hv_now_ns());
 	if (err != HV_OK) {
+		samples_lost(d, b, u, err);
 		dispatch_unit_failed(d, u, err == HV_E_GONE || err == HV_E_WRONG);
 		dispatch_pump(d);
 		return;
+	}
+	if (batch->from != NULL && !u->job->has_first) {
+		u->job->has_first = true;
+		u->job->first_sample = batch->first;
+		u->job->ring_board = b;
 	}
 	all_ns = batch->done_ns > batch->sent_ns ? batch->done_ns - batch->sent_ns : 0;
 	compute_ns = compute_ns < all_ns ? compute_ns : all_ns;
@@ -152,6 +200,11 @@ static void on_lost(void *ctx, struct board *b)
 		next = j->in_list.next;
 		for (uint32_t i = 0; i < j->n_parts; i++)
 			waits |= j->part[i].board == b && j->part[i].quota > 0;
+		if (j->ring_board == b && !job_state_is_final(j->state)) {
+			job_why(j, "%s, which has the samples, was lost with %u of %u records done",
+				board_id(b), j->records_done, j->spec.records);
+			dispatch_end(d, j, JOB_FAILED, HV_E_GONE);
+		}
 		if (waits && !job_state_is_final(j->state))
 			quota_reroute(d, j);
 	}

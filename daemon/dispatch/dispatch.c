@@ -330,6 +330,11 @@ int dispatch_submit(struct dispatch *d, const struct dispatch_request *r, struct
 	*to = j;
 	j->owner = r->owner;
 	j->tag = r->tag;
+	if (job_spec_has_buffer(&j->spec) && !j->spec.newest) { /* of one named board */
+		j->has_first = true;
+		j->first_sample = j->spec.first;
+		j->ring_board = boards_find(d->boards, j->spec.board);
+	}
 	facts_keep(d, j, &dec);
 	explain_choice(d, j, &dec);
 	first = &dec.c[dec.verdict.first];

@@ -40,6 +40,42 @@ static void cpu_candidate(const struct dispatch *d, const struct subject *s,
 		.energy_uj_per_record = SCHED_CPU_CORE_WATT * record_us,
 		.certified = hv_metric_exact(task_at(s->task_index)->metric),
 	};
+	if (job_spec_has_buffer(s->spec)) {
+		c->ready = false;
+		c->not_ready = "the samples are on a board, not here";
+	}
+}
+
+/* The same text for as long as the daemon lives. */
+static const char *keep_reason(struct dispatch *d, const char *text)
+{
+	for (unsigned i = 0; i < d->n_reasons; i++)
+		if (strcmp(d->reasons[i], text) == 0)
+			return d->reasons[i];
+	if (d->n_reasons == REASONS_MAX)
+		return "the board cannot give the samples that were asked for";
+	snprintf(d->reasons[d->n_reasons], REASON_CAP, "%s", text);
+	return d->reasons[d->n_reasons++];
+}
+
+static void offer(struct dispatch *d, const struct subject *s, const struct board *b,
+		  const struct model *m, struct board_offer *o)
+{
+	struct board_input from = { .hop = s->spec->hop, .span = s->spec->records };
+	char why[REASON_CAP] = "";
+
+	if (!job_spec_has_buffer(s->spec)) {
+		board_offer(b, m, d->now_ns, o);
+		return;
+	}
+	memcpy(from.buffer, s->spec->buffer, sizeof(from.buffer));
+	board_offer_buffer(b, m, &from, d->now_ns, o, why, sizeof(why));
+	if (o->why_not == why)
+		o->why_not = keep_reason(d, why);
+	if (s->job != NULL && s->job->ring_board != NULL && s->job->ring_board != b) {
+		o->eligible = false;
+		o->why_not = "another board has the samples of this job";
+	}
 }
 
 static const struct job_part *part_of(const struct job *j, const struct board *b,
@@ -67,7 +103,7 @@ static void board_candidate(struct dispatch *d, const struct subject *s, size_t 
 	const struct board_stat *stat = &d->board[at];
 	struct board_offer o = { 0 };
 
-	board_offer(b, m, d->now_ns, &o);
+	offer(d, s, b, m, &o);
 	*c = (struct sched_candidate){
 		.place = (int32_t)at,
 		.ready = o.eligible,
@@ -148,6 +184,23 @@ static bool leaves_domain(struct dispatch *d, const struct subject *s, struct sc
 	return any;
 }
 
+/* Each board has samples of its own: a job of theirs is not split over boards. True when the
+ * verdict has to be made again. */
+static bool is_scattered(const struct subject *s, struct sched_candidate *c, uint32_t n,
+			 const struct sched_verdict *v)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < n && job_spec_has_buffer(s->spec); i++) {
+		if (c[i].share == 0 || c[i].place == c[v->first].place)
+			continue;
+		c[i].ready = false;
+		c[i].not_ready = "the samples of one job are those of one board";
+		any = true;
+	}
+	return any;
+}
+
 static struct sched_candidate *log_room(struct dispatch *d)
 {
 	uint64_t at = d->log_next % DISPATCH_LOG;
@@ -177,7 +230,8 @@ void facts_decide(struct dispatch *d, const struct subject *s, struct dispatch_d
 	dec->n = gather(d, s, c);
 	do
 		sched_route(&dec->job, c, dec->n, &dec->verdict);
-	while (dec->verdict.ok && leaves_domain(d, s, c, dec->n));
+	while (dec->verdict.ok &&
+	       (leaves_domain(d, s, c, dec->n) || is_scattered(s, c, dec->n, &dec->verdict)));
 }
 
 void facts_keep(struct dispatch *d, struct job *j, const struct dispatch_decision *dec)

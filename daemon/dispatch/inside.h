@@ -11,6 +11,7 @@ struct dispatch_unit {
 		struct cpu_unit cpu;
 		struct board_batch batch;
 	} as;
+	struct board_input from; /* of batch, when a board has the samples */
 	struct dispatch_unit *next;
 };
 
@@ -25,7 +26,12 @@ struct name_cache {
 	uint16_t name;
 };
 
+/* Reasons that name things, for as long as decisions are remembered: each kept once. */
+enum { REASONS_MAX = 256, REASON_CAP = 96 };
+
 struct dispatch {
+	unsigned n_reasons;
+	char reasons[REASONS_MAX][REASON_CAP];
 	struct dispatch_parts with;
 	struct dispatch_events ev;
 	struct cpu *cpu;

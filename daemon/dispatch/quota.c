@@ -152,7 +152,7 @@ void quota_reroute(struct dispatch *d, struct job *j)
 	struct subject s = { .task_index = j->task_index,
 			     .records = ranges_total(&j->todo),
 			     .spec = &j->spec,
-			     .in = j->in->data,
+			     .in = j->in != NULL ? j->in->data : NULL,
 			     .in_records = j->spec.records,
 			     .job = j };
 	struct dispatch_decision dec;

@@ -121,7 +121,7 @@ static void upload_complete(struct conn *c)
 	const struct handler *h = handler_find(c->upload.frame.kind);
 
 	c->upload.active = false;
-	if (c->upload.in != NULL)
+	if (c->upload.in != NULL || c->upload.out != NULL)
 		h->complete(c);
 	upload_clear(c);
 }
@@ -188,7 +188,7 @@ static void handle(struct conn *c, const struct ipc_frame *f, const uint8_t *byt
 		return;
 	}
 	h->run(c, f, msg);
-	if (f->payload_len == 0 && c->upload.in != NULL)
+	if (f->payload_len == 0 && (c->upload.in != NULL || c->upload.out != NULL))
 		upload_complete(c);
 }
 

@@ -18,6 +18,10 @@ static void reply_boards(struct conn *c, uint32_t tag, const struct board *only)
 			continue;
 		if (board_info(b, dispatch_now_ns(with->dispatch), &all[reply.n_boards]) != HV_OK)
 			break;
+		if (only != NULL && board_info_box(b, &all[reply.n_boards]) != HV_OK) {
+			board_info_clear(&all[reply.n_boards]);
+			break;
+		}
 		reply.boards[reply.n_boards] = &all[reply.n_boards];
 		reply.n_boards++;
 	}

@@ -71,7 +71,14 @@ static int check_shape(const Hv__Submit *m, const struct harvest_task *t, size_t
 			 tensor_text(&t->in, shape, sizeof(shape)));
 		return HV_E_INVAL;
 	}
-	if (samples != in && !(m->dry_run && samples == 0)) {
+	if (m->buffer[0] != '\0' && samples > 0) {
+		snprintf(why, cap,
+			 "the samples are to come from buffer \"%.16s\", but %zu bytes of samples "
+			 "came with the job: give one of them",
+			 m->buffer, samples);
+		return HV_E_INVAL;
+	}
+	if (m->buffer[0] == '\0' && samples != in && !(m->dry_run && samples == 0)) {
 		snprintf(why, cap,
 			 "%" PRIu32 " records of %s are %" PRIu64 " bytes, got %zu: check task and "
 			 "record count",
@@ -111,6 +118,37 @@ static int check_wishes(const Hv__Submit *m, const struct harvest_task *t, char 
 	return HV_OK;
 }
 
+/* Samples of a board instead of samples beside the message. */
+static int check_buffer(const Hv__Submit *m, char *why, size_t cap)
+{
+	size_t n = strlen(m->buffer);
+
+	if (n == 0 && m->hop == 0 && !m->has_position)
+		return HV_OK;
+	if (n == 0 || n > 15) {
+		snprintf(why, cap,
+			 "a hop or a position needs the name of a board's buffer, of at most 15 "
+			 "characters: see harvestctl boards show");
+		return HV_E_INVAL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (m->buffer[i] > ' ' && m->buffer[i] <= '~' && m->buffer[i] != '"')
+			continue;
+		snprintf(why, cap, "the name of a buffer has printable characters only");
+		return HV_E_INVAL;
+	}
+	if (m->route == HV__ROUTE__CPU) {
+		snprintf(why, cap, "samples of a board's buffer cannot run on the CPU");
+		return HV_E_INVAL;
+	}
+	if (m->has_position && m->board[0] == '\0') {
+		snprintf(why, cap,
+			 "a position counts the samples of one board: name it with route board:ID");
+		return HV_E_INVAL;
+	}
+	return HV_OK;
+}
+
 static void fill_request(struct conn *c, const Hv__Submit *m, uint32_t task, uint32_t tag,
 			 struct dispatch_request *r)
 {
@@ -135,6 +173,10 @@ static void fill_request(struct conn *c, const Hv__Submit *m, uint32_t task, uin
 		},
 	};
 	memcpy(r->spec.board, m->board, strlen(m->board) + 1);
+	memcpy(r->spec.buffer, m->buffer, strlen(m->buffer) + 1);
+	r->spec.hop = m->hop;
+	r->spec.newest = !m->has_position;
+	r->spec.first = m->position;
 	if (m->has_deadline && m->deadline_us < deadline_max_us)
 		r->spec.deadline_ns = now_ns + (uint64_t)m->deadline_us * 1000;
 }
@@ -179,7 +221,7 @@ static int make_room(struct conn *c, const struct harvest_task *t, uint32_t reco
 {
 	int err = job_admissible(c->account, why, cap);
 
-	if (err == HV_OK)
+	if (err == HV_OK && in > 0)
 		err = buf_new(c->account, in, &c->upload.in, why, cap);
 	if (err == HV_OK)
 		err = buf_new(c->account, records * tensor_bytes(&t->out), &c->upload.out, why,
@@ -215,7 +257,7 @@ static void memo_end(struct submit_memo *memo, const Hv__Submit *m,
 		     const struct dispatch_request *r)
 {
 	memo->good = memo->msg_len <= sizeof(memo->msg) && !m->dry_run && !m->has_deadline &&
-		     m->board[0] == '\0';
+		     m->board[0] == '\0' && m->buffer[0] == '\0';
 	if (memo->good)
 		memo->request = *r;
 }
@@ -254,6 +296,8 @@ static int check(struct conn *c, Hv__Submit *m, const struct harvest_task *t, ui
 	err = check_shape(m, t, payload_len, why, cap);
 	if (err == HV_OK)
 		err = check_wishes(m, t, why, cap);
+	if (err == HV_OK)
+		err = check_buffer(m, why, cap);
 	if (err == HV_OK)
 		err = check_board(c->server, m, why, cap);
 	return err;

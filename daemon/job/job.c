@@ -140,6 +140,8 @@ int job_new(struct account *a, const struct harvest_task *task, uint32_t task_in
 	j->deadline.pos = 0;
 	j->candidates = 0;
 	j->stranded_ns = 0;
+	j->has_first = false;
+	j->ring_board = NULL;
 	memset(j->out_of_domain, 0, sizeof(j->out_of_domain));
 	j->why = "";
 	link_account(a, j);

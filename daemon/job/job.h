@@ -93,7 +93,17 @@ struct job_spec {
 	enum sched_where where;
 	enum sched_policy policy;
 	char board[NAME_CAP]; /* "": any */
+	/* Samples that a board has, instead of in; buffer "": not so. */
+	char buffer[16];
+	uint32_t hop;
+	bool newest; /* else from sample `first` on, of the one board that is named */
+	uint64_t first;
 };
+
+static inline bool job_spec_has_buffer(const struct job_spec *s)
+{
+	return s->buffer[0] != '\0';
+}
 
 struct job_stamps {
 	uint64_t arrived_ns; /* its request began to be read */
@@ -125,7 +135,10 @@ struct job {
 	void *owner; /* of ipc; NULL: nobody waits for it */
 	uint32_t tag;
 	uint64_t ended_ns, progress_ns;
-	struct buf *in, *out;
+	struct buf *in, *out; /* in: NULL when a board has the samples */
+	bool has_first; /* where the samples of record 0 were is known */
+	uint64_t first_sample;
+	const struct board *ring_board; /* the one board whose samples they are, then */
 	struct ranges todo;
 	uint32_t records_done, units;
 	uint32_t n_parts;
@@ -189,7 +202,7 @@ void buf_unref(struct buf *b); /* NULL is fine */
 
 /* Is there room for one more job? HV_E_BUSY with a sentence. */
 HV_NODISCARD int job_admissible(const struct account *a, char *why, size_t cap);
-/* A job in state waiting, counted as accepted. Takes in and out on success. HV_E_BUSY. */
+/* A job in state waiting, counted as accepted. Takes in (NULL with a buffer) and out on success. HV_E_BUSY. */
 HV_NODISCARD int job_new(struct account *a, const struct harvest_task *task, uint32_t task_index,
 			 const struct job_spec *spec, struct buf *in, struct buf *out,
 			 uint64_t arrived_ns, uint64_t now_ns, struct job **j, char *why,

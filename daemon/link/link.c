@@ -110,6 +110,20 @@ void link_set_bps(struct link *l, uint32_t line_bps)
 		arq_set_line_bps(&l->arq, line_bps);
 }
 
+bool link_can_baud(const struct link *l)
+{
+	return l->kind->set_baud != NULL;
+}
+
+void link_set_baud(struct link *l, uint32_t bps)
+{
+	if (l->closed || bps == 0)
+		return;
+	if (l->kind->set_baud != NULL)
+		l->kind->set_baud(l, bps);
+	link_set_bps(l, bps);
+}
+
 const struct arq_counters *link_counters(const struct link *l)
 {
 	return &l->arq.n;

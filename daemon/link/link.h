@@ -40,6 +40,8 @@ struct link_kind {
 	void (*flush)(struct link *l, uint64_t now_us); /* after some write() */
 	void (*arm)(struct link *l, uint64_t at_us); /* call link_on_time() then */
 	void (*close)(struct link *l); /* asynchronous; frees the link */
+	/* The line gets another rate when what was written has left. NULL: it has one rate. */
+	void (*set_baud)(struct link *l, uint32_t bps);
 };
 
 enum { LINK_BUF_BYTES = 32768, LINK_STUCK_TRIES = 8 };
@@ -74,6 +76,8 @@ size_t link_backlog(const struct link *l); /* bytes queued and not acknowledged 
 uint64_t link_moved(const struct link *l); /* bytes that arrived for good, both ways, ever */
 void link_wake_at(struct link *l, uint64_t at_us); /* one alarm; UINT64_MAX: none */
 void link_set_bps(struct link *l, uint32_t line_bps); /* once the board told its line */
+bool link_can_baud(const struct link *l); /* is there a line whose rate can change? */
+void link_set_baud(struct link *l, uint32_t bps); /* both the line and what is known of it */
 const struct arq_counters *link_counters(const struct link *l);
 const char *link_kind_text(const struct link *l);
 /* Idempotent, from any event. No event follows; the memory goes when the last handle closed. */

@@ -62,6 +62,8 @@ void telemetry_result(const struct store *s, const struct job *j, struct telemet
 	r->msg.has_budget = j->spec.has_budget;
 	r->msg.budget = j->spec.budget;
 	r->msg.cpu_energy_uj = SCHED_CPU_CORE_WATT * (double)j->at.cpu_ns / 1000.0;
+	r->msg.has_first_sample = j->has_first && r->msg.ok;
+	r->msg.first_sample = j->first_sample;
 	fill_times(j, &r->times);
 	for (uint32_t i = 0; i < j->n_parts; i++) {
 		const struct job_part *p = &j->part[i];

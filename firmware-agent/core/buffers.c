@@ -109,7 +109,8 @@ static int place(const struct ag_ring *r, const struct slotimg *img, const struc
 		 const struct link_job_buffer *m, uint64_t *first)
 {
 	uint32_t length = (uint32_t)img->in_record_bytes / r->sample_bytes;
-	uint64_t span = (uint64_t)(m->records - 1u) * m->hop + length;
+	uint32_t records = m->span > m->records ? m->span : m->records;
+	uint64_t span = (uint64_t)(records - 1u) * m->hop + length;
 
 	if (input_dtype(steps) != r->dtype || length * r->sample_bytes != img->in_record_bytes)
 		return HV_E_INVAL;

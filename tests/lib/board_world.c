@@ -115,7 +115,7 @@ static void wl_close(struct link *l)
 }
 
 static const struct link_kind world_kind = {
-	"world", wl_room, wl_write, wl_flush, wl_arm, wl_close
+	"world", wl_room, wl_write, wl_flush, wl_arm, wl_close, NULL
 };
 
 static void bury(struct world *w)

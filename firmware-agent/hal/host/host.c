@@ -93,6 +93,20 @@ static size_t uart_write(void *ctx, const uint8_t *from, size_t n)
 	return h->ev.uart_write(h->ev.ctx, from, n);
 }
 
+static bool uart_tx_idle(void *ctx)
+{
+	struct host_hal *h = ctx;
+
+	return h->ev.uart_tx_idle(h->ev.ctx);
+}
+
+static bool uart_set_baud(void *ctx, uint32_t bps)
+{
+	struct host_hal *h = ctx;
+
+	return h->ev.uart_set_baud(h->ev.ctx, bps);
+}
+
 /* xorshift32 */
 static uint32_t random32(void *ctx)
 {
@@ -132,5 +146,8 @@ struct ag_hal host_hal_ops(struct host_hal *h)
 				.cnn_write32 = write32,
 				.cnn_write8 = write8,
 				.cnn_read32 = read32,
-				.random = random32 };
+				.random = random32,
+				.uart_tx_idle = h->ev.uart_tx_idle != NULL ? uart_tx_idle : NULL,
+				.uart_set_baud =
+					h->ev.uart_set_baud != NULL ? uart_set_baud : NULL };
 }

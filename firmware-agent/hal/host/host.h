@@ -14,6 +14,9 @@ struct host_events {
 	void (*on_done)(void *ctx); /* at done_ns its result was in the memories */
 	void (*on_stop)(void *ctx); /* it was stopped before */
 	void (*on_output)(void *ctx, uint32_t *v); /* the agent reads a data word; may change it */
+	/* Both or none: a line whose rate can change. */
+	bool (*uart_tx_idle)(void *ctx);
+	bool (*uart_set_baud)(void *ctx, uint32_t bps);
 };
 
 struct host_hal {
