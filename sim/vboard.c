@@ -191,7 +191,10 @@ static int boot(struct vboard *b)
 	if (b->net != NULL)
 		primary_net_boot(b->net, b->emu);
 	b->more = true;
+	(void)uart_set_baud(b, b->config.link_bps);
 	err = agent_init(&b->agent, &hal, &b->config);
+	for (unsigned i = 0; i < b->n_rings && err == HV_OK; i++)
+		err = sim_ring_register(&b->rings[i], &b->agent);
 	if (err == HV_OK)
 		tell(b);
 	return err;

@@ -78,6 +78,7 @@ FLAG(verify)
 TEXT(out, "a file name")
 TEXT(in, "a file name")
 TEXT(task, "the name of a task")
+TEXT(buffer, "the name of a board's buffer")
 
 static int set_dtype(struct args *a, const char *v, struct reason *why)
 {
@@ -169,6 +170,22 @@ static int set_limit(struct args *a, const char *v, struct reason *why)
 	return set_u32(&a->limit, v, why, "a number of jobs above 0");
 }
 
+static int set_records(struct args *a, const char *v, struct reason *why)
+{
+	return set_u32(&a->records, v, why, "a number of records above 0");
+}
+
+static int set_position(struct args *a, const char *v, struct reason *why)
+{
+	int64_t n;
+
+	if (integer(v, 0, INT64_MAX, &n) != HV_OK)
+		return bad(why, v, "a sample of the buffer's running count");
+	a->position = (uint64_t)n;
+	a->has_position = true;
+	return HV_OK;
+}
+
 /* clang-format off */
 static const struct option options[OPT_COUNT] = {
 	[OPT_SOCKET]    = { "socket", 0, "PATH", "the daemon's socket instead of the usual one", set_socket },
@@ -189,6 +206,9 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_VERIFY]    = { "verify", 0, NULL, "compute the exact answer here too, print the measured error", set_verify },
 	[OPT_IN]        = { "in", 'i', "FILE", "recording: .wav, .npy, .csv, or raw with --dtype; - is stdin", set_in },
 	[OPT_HOP]       = { "hop", 0, "N", "samples from one record's start to the next", set_hop },
+	[OPT_BUFFER]    = { "buffer", 0, "NAME", "samples that a board has, instead of FILE", set_buffer },
+	[OPT_RECORDS]   = { "records", 0, "N", "with --buffer: how many records", set_records },
+	[OPT_POSITION]  = { "position", 0, "N", "with --buffer and board:ID: first sample [so that the newest is the last]", set_position },
 	[OPT_LIMIT]     = { "limit", 0, "N", "at most N jobs, newest first", set_limit },
 };
 /* clang-format on */

@@ -30,6 +30,9 @@ enum option_id {
 	OPT_IN,
 	OPT_HOP,
 	OPT_LIMIT,
+	OPT_BUFFER,
+	OPT_RECORDS,
+	OPT_POSITION,
 	OPT_COUNT,
 };
 
@@ -40,7 +43,10 @@ struct args {
 	bool has_timeout, has_max_error, has_deadline, has_hop;
 	bool json, help, version, detach, dry_run, verify;
 	int64_t deadline_ms;
-	uint32_t hop, limit;
+	uint32_t hop, limit, records;
+	const char *buffer;
+	bool has_position;
+	uint64_t position;
 	int dtype; /* enum harvest_dtype, 0: not given */
 	int priority; /* enum Priority of the protocol; -1: not given */
 	int route, policy;

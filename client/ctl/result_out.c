@@ -55,6 +55,8 @@ void result_print_json(const struct result *r, const struct verified *v)
 	hv_json_str(&j, "state", r->state);
 	if (!r->ok && r->code < 0)
 		hv_json_str(&j, "code", hv_err_name(r->code));
+	if (r->has_first_sample)
+		hv_json_u64(&j, "first_sample", r->first_sample);
 	json_parts(&j, r);
 	json_error(&j, r, v);
 	hv_json_object(&j, "time_us");

@@ -352,6 +352,8 @@ int harvest_job_result(const harvest_job *job, harvest_result *r)
 		.total_us = d->total_us,
 		.board_energy_uj = d->board_energy_uj,
 		.cpu_energy_uj = d->cpu_energy_uj,
+		.has_first_sample = d->has_first_sample,
+		.first_sample = d->first_sample,
 	};
 
 	if (job->client != NULL)

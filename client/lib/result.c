@@ -48,6 +48,8 @@ static const struct field result_field[] = {
 	[14] = { DOUBLE,  AT(result, cpu_energy_uj), NULL },
 	[15] = { STRING,  AT(result, why), NULL },
 	[16] = { STRING,  AT(result, state), NULL },
+	[17] = { BOOL,    AT(result, has_first_sample), NULL },
+	[18] = { U64,     AT(result, first_sample), NULL },
 };
 static const struct field part_field[] = {
 	[1] = { STRING, AT(result_part, part.where), NULL },

@@ -17,7 +17,8 @@ struct result_part {
 struct result {
 	const char *job, *task, *metric, *why, *state; /* never NULL once decoded */
 	uint32_t records;
-	bool ok, has_certified, has_budget;
+	bool ok, has_certified, has_budget, has_first_sample;
+	uint64_t first_sample;
 	int32_t code;
 	double certified, budget;
 	uint64_t admit_us, queue_us, transfer_us, compute_us, deliver_us, total_us;

@@ -110,6 +110,34 @@ int harvest_submit(harvest_client *c, const char *task, const void *in, size_t i
 	return job_start_packed(c, c->memo.msg, c->memo.len, in, in_bytes, done, arg, job);
 }
 
+int harvest_submit_buffer(harvest_client *c, const char *task, const harvest_buffer *from,
+			  uint32_t records, const harvest_options *o, harvest_done_fn done,
+			  void *arg, harvest_job **job)
+{
+	Hv__Submit m = HV__SUBMIT__INIT;
+	harvest_options own;
+
+	if (task == NULL || from == NULL || from->size < sizeof(*from) || from->name == NULL ||
+	    from->name[0] == '\0' || records == 0 || (job == NULL && done == NULL)) {
+		reason_set(
+			&c->why,
+			"a job of a board's buffer needs a task, the buffer's name, at least one "
+			"record, and a handle or a callback to tell how it ended");
+		return HARVEST_E_INVAL;
+	}
+	if (options_read(&own, o) != HARVEST_OK) {
+		reason_set(&c->why, "harvest_options were not filled by harvest_options_init()");
+		return HARVEST_E_INVAL;
+	}
+	fill(&m, task, &own);
+	m.records = records;
+	m.buffer = text(from->name);
+	m.hop = from->hop;
+	m.has_position = from->has_position != 0;
+	m.position = from->position;
+	return hv_job_start(c, IPC_SUBMIT, &m.base, NULL, 0, done, arg, job);
+}
+
 static int run_end(harvest_client *c, harvest_job *job, void *out, size_t cap_bytes,
 		   size_t *out_bytes)
 {

@@ -80,5 +80,7 @@ void h_boards(struct conn *c, const struct ipc_frame *f, const void *msg)
 		conn_error(c, f->tag, err, "%s", why);
 	else
 		reply_boards(c, f->tag, b);
+	if (verbs[i].run == NULL)
+		board_look(b);
 	dispatch_pump(c->server->with.dispatch);
 }

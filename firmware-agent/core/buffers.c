@@ -97,11 +97,12 @@ static uint64_t oldest(const struct ag_ring *r)
 	return end > r->samples ? end - r->samples : 0;
 }
 
-/* Type of the elements of an input record: the steps of a network read int16. */
-static uint8_t input_dtype(const struct cnn_steps *s)
+/* Are the values of the ring what the steps of the network read? The host knows the sign. */
+static bool type_fits(const struct cnn_steps *s, uint8_t dtype)
 {
-	(void)s;
-	return AGENT_S16;
+	if (s->input == CNN_IN_BYTES)
+		return dtype == AGENT_S8 || dtype == AGENT_U8;
+	return dtype == AGENT_S16;
 }
 
 /* The job's range of the ring, or HV_E_*. */
@@ -112,7 +113,7 @@ static int place(const struct ag_ring *r, const struct slotimg *img, const struc
 	uint32_t records = m->span > m->records ? m->span : m->records;
 	uint64_t span = (uint64_t)(records - 1u) * m->hop + length;
 
-	if (input_dtype(steps) != r->dtype || length * r->sample_bytes != img->in_record_bytes)
+	if (!type_fits(steps, r->dtype) || length * r->sample_bytes != img->in_record_bytes)
 		return HV_E_INVAL;
 	if (m->hop == 0 || m->from > LINK_FROM_NEWEST || span > r->samples - r->write_ahead)
 		return HV_E_INVAL;

@@ -89,7 +89,7 @@ enum agent_reset {
 	AGENT_RESET_FAULT = 4, /* the fault handler asked for it */
 };
 
-/* Memory of an agent: `static struct agent agent;`, about 7 KiB, or a member of yours. The type
+/* Memory of an agent: `static struct agent agent;`, about 7.5 KiB, or a member of yours. The type
  * is complete so that the compiler knows its size on every chip; its members are private. */
 struct agent;
 

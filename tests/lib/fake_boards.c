@@ -204,6 +204,30 @@ int boards_new(struct uv_loop_s *loop, const char *socket_path, int listen_fd,
 	return HV_OK;
 }
 
+int16_t fake_mic(uint64_t sample)
+{
+	return (int16_t)(sample * 2654435761u >> 7);
+}
+
+/* One channel of int16; a hop of 0 is back to back. */
+static void run_mic(struct board_batch *batch, double *scratch)
+{
+	const struct harvest_task *t = batch->model->task;
+	size_t n = tensor_bytes(&t->in) / sizeof(int16_t), ob = tensor_bytes(&t->out);
+	uint64_t hop = batch->from->hop != 0 ? batch->from->hop : n;
+	int16_t in[1024];
+
+	batch->first = batch->from->newest ? FAKE_MIC_FIRST : batch->from->first;
+	assert(n <= 1024 && (!batch->from->newest || batch->from->start == 0));
+	for (uint32_t r = 0; r < batch->records; r++) {
+		uint64_t at = batch->first + (batch->from->start + r) * hop;
+
+		for (size_t k = 0; k < n; k++)
+			in[k] = fake_mic(at + k);
+		task_exact(t, in, batch->out + r * ob, scratch);
+	}
+}
+
 static void give_back(struct board *b, uint32_t i, int err)
 {
 	struct board_batch *batch = b->batch[i];
@@ -214,7 +238,9 @@ static void give_back(struct board *b, uint32_t i, int err)
 		size_t ib = tensor_bytes(&t->in), ob = tensor_bytes(&t->out);
 		double scratch[1024];
 
-		for (uint32_t r = 0; r < batch->records; r++)
+		if (batch->from != NULL)
+			run_mic(batch, scratch);
+		for (uint32_t r = 0; r < batch->records && batch->from == NULL; r++)
 			task_exact(t, batch->in + r * ib, batch->out + r * ob, scratch);
 		b->records += batch->records;
 	}
@@ -321,6 +347,18 @@ void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,
 				   .idle_share = 1 };
 }
 
+void board_offer_buffer(const struct board *b, const struct model *m,
+			const struct board_input *from, uint64_t now_ns, struct board_offer *o,
+			char *why, size_t cap)
+{
+	board_offer(b, m, now_ns, o);
+	if (fake_plan[b->at].mic && strcmp(from->buffer, "mic") == 0)
+		return;
+	snprintf(why, cap, "board %s has no buffer \"%s\"", b->id, from->buffer);
+	o->eligible = false;
+	o->why_not = why;
+}
+
 bool board_can_take(struct board *b, struct model *m)
 {
 	const struct fake_board_plan *p = &fake_plan[b->at];
@@ -383,6 +421,18 @@ int board_info(const struct board *b, uint64_t now_ns, Hv__BoardInfo *info)
 	info->state = (char *)board_state(b);
 	info->harvest_records = b->records;
 	return HV_OK;
+}
+
+int board_info_box(const struct board *b, Hv__BoardInfo *info)
+{
+	(void)b;
+	(void)info;
+	return HV_OK;
+}
+
+void board_look(struct board *b)
+{
+	(void)b;
 }
 
 void board_info_clear(Hv__BoardInfo *info)

@@ -16,7 +16,12 @@ struct fake_board_plan {
 	uint32_t fail_percent; /* of batches */
 	int fail_with; /* HV_E_* */
 	bool stuck; /* takes batches and never ends them */
+	bool mic; /* has samples under the name "mic"; the newest job begins at FAKE_MIC_FIRST */
 };
+enum { FAKE_MIC_FIRST = 5000 };
+
+/* Element k of sample i of the buffer of any board: the low bits of both. */
+int16_t fake_mic(uint64_t sample);
 
 /* Set before boards_new(), and while it lives. */
 extern struct fake_board_plan fake_plan[FAKE_BOARDS_MAX];

@@ -18,6 +18,64 @@ static const struct action actions[] = {
 };
 /* clang-format on */
 
+static void line_json(struct hv_json *j, const Hv__BoardInfo *b)
+{
+	hv_json_object(j, "line");
+	hv_json_u64(j, "bps", b->link_bps);
+	hv_json_u64(j, "meet_bps", b->link_meet_bps);
+	hv_json_u64(j, "fallbacks", b->link_fallbacks);
+	hv_json_array(j, "rates");
+	for (size_t i = 0; i < b->n_link_rates; i++)
+		hv_json_u64(j, NULL, b->link_rates[i]);
+	hv_json_end_array(j);
+	hv_json_end_object(j);
+	if (!b->has_clock) {
+		hv_json_null(j, "clock");
+		return;
+	}
+	hv_json_object(j, "clock");
+	hv_json_f64(j, "offset_us", b->clock_offset_us);
+	hv_json_f64(j, "drift_ppm", b->clock_drift_ppm);
+	hv_json_f64(j, "error_us", b->clock_error_us);
+	hv_json_end_object(j);
+}
+
+static void details_json(struct hv_json *j, const Hv__BoardInfo *b)
+{
+	line_json(j, b);
+	hv_json_bool(j, "stood_down", b->stood_down);
+	hv_json_array(j, "buffers");
+	for (size_t i = 0; i < b->n_rings; i++) {
+		const Hv__Ring *r = b->rings[i];
+
+		hv_json_object(j, NULL);
+		hv_json_str(j, "name", r->name);
+		hv_json_str(j, "dtype", r->dtype);
+		hv_json_u64(j, "channels", r->channels);
+		hv_json_u64(j, "samples", r->samples);
+		hv_json_f64(j, "rate_hz", r->rate_hz);
+		hv_json_end_object(j);
+	}
+	hv_json_end_array(j);
+	if (b->n_box == 0)
+		return;
+	hv_json_array(j, "black_box");
+	for (size_t i = 0; i < b->n_box; i++) {
+		const Hv__BoxEvent *e = b->box[i];
+
+		hv_json_object(j, NULL);
+		hv_json_u64(j, "seq", e->seq);
+		hv_json_u64(j, "boot", e->boot);
+		hv_json_u64(j, "at_us", e->at_us);
+		hv_json_str(j, "kind", e->kind);
+		hv_json_u64(j, "arg", e->arg);
+		hv_json_u64(j, "value", e->value);
+		hv_json_str(j, "text", e->text);
+		hv_json_end_object(j);
+	}
+	hv_json_end_array(j);
+}
+
 void board_json(struct hv_json *j, const Hv__BoardInfo *b)
 {
 	hv_json_object(j, NULL);
@@ -57,6 +115,7 @@ void board_json(struct hv_json *j, const Hv__BoardInfo *b)
 	hv_json_u64(j, "frames_resent", b->frames_resent);
 	hv_json_u64(j, "faults", b->faults);
 	hv_json_end_object(j);
+	details_json(j, b);
 	hv_json_end_object(j);
 }
 
@@ -89,6 +148,26 @@ void boards_table(Hv__BoardInfo *const *boards, size_t n)
 	table_end(&t);
 }
 
+static void details_text(const Hv__BoardInfo *b)
+{
+	printf("  rates      ");
+	for (size_t i = 0; i < b->n_link_rates; i++)
+		printf("%s%u", i ? ", " : "", (unsigned)b->link_rates[i]);
+	printf("%s, meets at %u bit/s, fell back %u times\n", b->n_link_rates ? "" : "one",
+	       (unsigned)(b->link_meet_bps ? b->link_meet_bps : b->link_bps),
+	       (unsigned)b->link_fallbacks);
+	if (b->has_clock)
+		printf("  clock      %+.3f s off ours, drift %+.1f ppm, known to %.0f us\n",
+		       b->clock_offset_us / 1e6, b->clock_drift_ppm, b->clock_error_us);
+	for (size_t i = 0; i < b->n_rings; i++)
+		printf("  buffer     %s: %s, %u channels, %u samples at %.0f Hz\n",
+		       b->rings[i]->name, b->rings[i]->dtype, (unsigned)b->rings[i]->channels,
+		       (unsigned)b->rings[i]->samples, b->rings[i]->rate_hz);
+	for (size_t i = 0; i < b->n_box; i++)
+		printf("  %s boot %u, %12.6f s  %s\n", i ? "         " : "black box",
+		       b->box[i]->boot, (double)b->box[i]->at_us / 1e6, b->box[i]->text);
+}
+
 static void board_text(const Hv__BoardInfo *b)
 {
 	char period[32], jitter[32];
@@ -115,6 +194,7 @@ static void board_text(const Hv__BoardInfo *b)
 	for (size_t i = 0; i < b->n_resident; i++)
 		printf(" %s", b->resident[i]->model);
 	printf("%s\n", b->n_resident ? "" : " nothing");
+	details_text(b);
 }
 
 static void boards_json(const Hv__BoardList *list)

@@ -11,15 +11,47 @@
 #include <string.h>
 
 static const enum option_id options[] = {
-	OPT_TASK,  OPT_OUT,    OPT_DTYPE,  OPT_MAX_ERROR, OPT_DEADLINE, OPT_PRIORITY,
-	OPT_ROUTE, OPT_POLICY, OPT_DETACH, OPT_DRY_RUN,   OPT_VERIFY,   OPT_NONE,
+	OPT_TASK,    OPT_OUT,    OPT_DTYPE,    OPT_MAX_ERROR, OPT_DEADLINE, OPT_PRIORITY,
+	OPT_ROUTE,   OPT_POLICY, OPT_DETACH,   OPT_DRY_RUN,   OPT_VERIFY,   OPT_BUFFER,
+	OPT_RECORDS, OPT_HOP,    OPT_POSITION, OPT_NONE,
 };
+
+/* Either samples of ours, or samples that a board has. */
+static int check_source(struct ctl *c)
+{
+	const struct args *a = &c->args;
+
+	if (a->buffer == NULL && a->n_words == 0)
+		return ctl_fail(c, HV_E_INVAL,
+				"nothing to work on: give a FILE, or --buffer NAME for samples "
+				"that a board has");
+	if (a->buffer == NULL && (a->records > 0 || a->has_hop || a->has_position))
+		return ctl_fail(c, HV_E_INVAL,
+				"--records, --hop and --position go with --buffer; 'harvestctl "
+				"pack' cuts a file into records");
+	if (a->buffer == NULL)
+		return HV_OK;
+	if (a->n_words > 0)
+		return ctl_fail(c, HV_E_INVAL, "give either a FILE or --buffer, not both");
+	if (a->task == NULL || a->records == 0)
+		return ctl_fail(c, HV_E_INVAL,
+				"--buffer needs --task and --records: which samples of the "
+				"board are to become what?");
+	if (a->verify || a->dtype != 0)
+		return ctl_fail(c, HV_E_INVAL,
+				"--verify and --dtype need samples here, and with --buffer they "
+				"stay on the board");
+	return HV_OK;
+}
 
 /* What can be refused without reading or asking anything. */
 static int check_args(struct ctl *c)
 {
 	const struct args *a = &c->args;
+	int err = check_source(c);
 
+	if (err != HV_OK)
+		return err;
 	if (a->has_deadline && a->deadline_ms <= 0)
 		return ctl_fail(c, HV_E_BUDGET,
 				"the deadline of %lld ms is in the past: give the "
@@ -49,7 +81,17 @@ static int load(struct ctl *c, struct job_file *job)
 {
 	const struct args *a = &c->args;
 	bool is_job = false;
-	int err = samples_load(a->word[0], (enum harvest_dtype)a->dtype, job, &is_job, &c->why);
+	int err;
+
+	if (a->buffer != NULL) {
+		if (strlen(a->task) >= sizeof(job->task))
+			return ctl_fail(c, HV_E_INVAL,
+					"unknown task '%.64s...': see 'harvestctl tasks'", a->task);
+		strcpy(job->task, a->task);
+		job->records = a->records;
+		return HV_OK;
+	}
+	err = samples_load(a->word[0], (enum harvest_dtype)a->dtype, job, &is_job, &c->why);
 
 	if (err != HV_OK)
 		return err;
@@ -80,7 +122,7 @@ static int fit(struct ctl *c, struct job_file *job, struct task_io *io)
 
 	if (err == HV_E_NOENT)
 		return from_file ? HV_E_FORMAT : HV_E_INVAL;
-	if (err != HV_OK)
+	if (err != HV_OK || c->args.buffer != NULL)
 		return err;
 	err = samples_to_records(&job->samples, &io->in, &job->records, &converted, &why);
 	if (err != HV_OK)
@@ -103,6 +145,10 @@ static void fill(const struct args *a, const struct job_file *job, Hv__Submit *m
 	m->route = a->route >= 0 ? (Hv__Route)a->route : HV__ROUTE__AUTO;
 	m->policy = a->policy >= 0 ? (Hv__Policy)a->policy : HV__POLICY__DEFAULT;
 	m->board = ctl_text(a->board);
+	m->buffer = ctl_text(a->buffer);
+	m->hop = a->hop;
+	m->has_position = a->has_position;
+	m->position = a->position;
 	m->detach = a->detach;
 	m->dry_run = a->dry_run;
 	m->progress = progress_wanted() && !a->detach && !a->dry_run;
@@ -229,11 +275,13 @@ static int run(struct ctl *c)
 
 const struct verb verb_submit = {
 	.name = "submit",
-	.words = "FILE",
+	.words = "FILE | --buffer NAME",
 	.about = "run a job and print where it ran, how long and how exact",
 	.more = "FILE is a job file of 'harvestctl pack', .npy, .wav, .csv, or raw with --dtype; "
-		"- is stdin.\nAll but job files need --task.\n",
-	.min_words = 1,
+		"- is stdin.\nAll but job files need --task.\n"
+		"With --buffer the samples are those a board has: --task and --records are needed, "
+		"--hop is the\ndistance of records in samples [back to back].\n",
+	.min_words = 0,
 	.max_words = 1,
 	.options = options,
 	.run = run,

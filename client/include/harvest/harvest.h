@@ -36,6 +36,7 @@ enum {
 	HARVEST_E_IO = -12,
 	HARVEST_E_FORMAT = -13, /**< bad data */
 	HARVEST_E_CANCEL = -14, /**< the job was cancelled */
+	HARVEST_E_STALE = -16,  /**< samples of a board's buffer are not there, or no longer */
 };
 
 /** Connection to the daemon. */
@@ -83,7 +84,18 @@ typedef struct harvest_result {
 	size_t n_parts;
 	uint64_t admit_us, queue_us, transfer_us, compute_us, deliver_us, total_us;
 	double board_energy_uj, cpu_energy_uj; /**< modelled */
+	int has_first_sample;   /**< the samples were a board's, see harvest_submit_buffer() */
+	uint64_t first_sample;  /**< of its running count: where record 0 began */
 } harvest_result;
+
+/** Samples that a board has. Set size; the rest may be 0 but name. */
+typedef struct harvest_buffer {
+	uint32_t size;          /**< sizeof(harvest_buffer) */
+	const char *name;       /**< of the board's buffer, at most 15 characters */
+	uint32_t hop;           /**< samples from record to record; 0: back to back */
+	int has_position;       /**< 0: the last record ends with the newest sample */
+	uint64_t position;      /**< sample record 0 begins with; needs route and name of one board */
+} harvest_buffer;
 
 /** Fill with defaults: no budget, no deadline, normal priority, auto route. */
 HARVEST_API void harvest_options_init(harvest_options *o);
@@ -145,6 +157,18 @@ typedef void (*harvest_done_fn)(harvest_job *job, int code, void *arg);
 HARVEST_API int harvest_submit(harvest_client *c, const char *task, const void *in,
 			       size_t in_bytes, const harvest_options *o, harvest_done_fn done,
 			       void *arg, harvest_job **job);
+/** The same with samples that a board has: only their results cross the link, and only boards
+ *  with such a buffer may run it. The result says where the samples were.
+ *
+ * @param from     copied
+ * @param records  how many, at least 1
+ * @return as harvest_submit(). Samples that are overwritten before they are read, or not there
+ *   yet, end the job with HARVEST_E_STALE; a board that leaves in the middle with HARVEST_E_GONE.
+ */
+HARVEST_API int harvest_submit_buffer(harvest_client *c, const char *task,
+				      const harvest_buffer *from, uint32_t records,
+				      const harvest_options *o, harvest_done_fn done, void *arg,
+				      harvest_job **job);
 /** Block until the job has ended or timeout_ms passed (HARVEST_E_TIMEOUT; the job goes on).
  *  Otherwise the job's code. */
 HARVEST_API int harvest_job_wait(harvest_job *job, uint32_t timeout_ms);
