@@ -202,7 +202,8 @@ void buf_unref(struct buf *b); /* NULL is fine */
 
 /* Is there room for one more job? HV_E_BUSY with a sentence. */
 HV_NODISCARD int job_admissible(const struct account *a, char *why, size_t cap);
-/* A job in state waiting, counted as accepted. Takes in (NULL with a buffer) and out on success. HV_E_BUSY. */
+/* A job in state waiting, counted as accepted. Takes in (NULL with a buffer) and out on
+ * success. HV_E_BUSY. */
 HV_NODISCARD int job_new(struct account *a, const struct harvest_task *task, uint32_t task_index,
 			 const struct job_spec *spec, struct buf *in, struct buf *out,
 			 uint64_t arrived_ns, uint64_t now_ns, struct job **j, char *why,
