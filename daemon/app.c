@@ -1,6 +1,7 @@
 #include "daemon/app.h"
 #include "daemon/board/board.h"
 #include "daemon/cpu/cpu.h"
+#include "daemon/cpu/plugins.h"
 #include "daemon/dispatch/dispatch.h"
 #include "daemon/ipc/listen.h"
 #include "daemon/ipc/server.h"
@@ -31,6 +32,7 @@ struct app {
 	struct timer_node patience, watchdog;
 	uint64_t armed_ns, lag_max_ns;
 	uint64_t turn_ns, idle_ns; /* when the last turn ended, and the loop's sleep until then */
+	struct plugins *plugins;
 	struct models *models;
 	struct boards *boards;
 	struct cpu *cpu;
@@ -213,6 +215,8 @@ static int make_core(struct app *a, char *why, size_t cap)
 	if (getrandom(&epoch, sizeof(epoch), 0) != sizeof(epoch))
 		epoch = (uint32_t)hv_now_ns();
 	err = store_init(&a->store, &a->opt.limits, epoch);
+	if (err == HV_OK) /* before models and kernels: both know tasks by the catalogue */
+		err = plugins_open(a->opt.plugins_dir, &a->plugins);
 	if (err == HV_OK)
 		err = models_new(a->opt.models_dirs, a->opt.state_dir, &a->models);
 	parts.models = a->models;
@@ -338,6 +342,7 @@ void app_free(struct app *a)
 	cpu_free(a->cpu);
 	dispatch_free(a->dispatch);
 	models_free(a->models);
+	plugins_close(a->plugins);
 	if (a->store.pool != NULL)
 		store_free(&a->store);
 	timers_free(&a->timers);

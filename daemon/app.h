@@ -14,6 +14,7 @@ struct app_options {
 	const char *boards_path; /* not used with boards_fd */
 	const char *models_dirs; /* colon-separated */
 	const char *state_dir;
+	const char *plugins_dir; /* task plug-ins; NULL: none */
 	const char *program; /* "harvestd 0.1.0" */
 	int client_fd, boards_fd; /* listening, from the service manager; -1: make them */
 	uint32_t workers; /* 0: cores, at most CPU_WORKERS_MAX */

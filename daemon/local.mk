@@ -19,11 +19,12 @@ libhvjobs_la_SOURCES = \
 	daemon/job/buf.c daemon/job/ranges.c daemon/job/ranges.h \
 	daemon/job/timers.c daemon/job/timers.h daemon/job/names.c daemon/job/names.h \
 	daemon/cpu/cpu.c daemon/cpu/cpu.h daemon/cpu/spsc.h \
+	daemon/cpu/plugins.c daemon/cpu/plugins.h \
 	daemon/dispatch/dispatch.c daemon/dispatch/dispatch.h daemon/dispatch/inside.h \
 	daemon/dispatch/facts.c daemon/dispatch/quota.c daemon/dispatch/cores.c \
 	daemon/dispatch/boards.c
 libhvjobs_la_CFLAGS = $(HV_CFLAGS) $(UV_CFLAGS) -pthread
-libhvjobs_la_LIBADD = libhvsched.la libhvtasks.la libhvutil.la $(UV_LIBS)
+libhvjobs_la_LIBADD = libhvsched.la libhvplugin.la libhvlog.la libhvtasks.la libhvutil.la $(UV_LIBS)
 
 # clients
 noinst_LTLIBRARIES += libhvipc.la

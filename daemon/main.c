@@ -14,7 +14,7 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, PATH_CAP = 512 };
 
 struct paths {
-	char socket[PATH_CAP], boards[PATH_CAP], state[PATH_CAP], models[2 * PATH_CAP];
+	char socket[PATH_CAP], boards[PATH_CAP], state[PATH_CAP], models[2 * PATH_CAP], plugins[PATH_CAP];
 };
 
 struct settings {
@@ -49,6 +49,11 @@ static int set_models(struct settings *s, const char *arg)
 static int set_state(struct settings *s, const char *arg)
 {
 	return set_path(s->paths.state, sizeof(s->paths.state), arg);
+}
+
+static int set_plugins(struct settings *s, const char *arg)
+{
+	return set_path(s->paths.plugins, sizeof(s->paths.plugins), arg);
 }
 
 static int set_workers(struct settings *s, const char *arg)
@@ -111,6 +116,7 @@ static const struct {
 	{ "boards-socket", "PATH",  "listen for virtual boards here [boards.sock beside the socket]", set_boards },
 	{ "models",        "DIRS",  "packages, colon-separated [" PKGDATADIR "/models]", set_models },
 	{ "state",         "DIR",   "where installed packages are kept [/var/lib/harvest or $XDG_STATE_HOME/harvest]", set_state },
+	{ "plugins",       "DIR",   "task plug-ins, every .so in it [" PKGLIBDIR "/plugins]", set_plugins },
 	{ "workers",       "N",     "threads for kernels, 1 to 8 [number of cores]", set_workers },
 	{ "policy",        "NAME",  "latency, energy or offload, for jobs that name none [latency]", set_policy },
 	{ "log-level",     "LEVEL", "error, warning, notice, info or debug [notice]", set_level },
@@ -223,10 +229,13 @@ static int fill_in(struct settings *s)
 		err = default_state(p->state, sizeof(p->state));
 	if (err == HV_OK && p->models[0] == '\0')
 		err = set_path(p->models, sizeof(p->models), PKGDATADIR "/models");
+	if (err == HV_OK && p->plugins[0] == '\0')
+		err = set_path(p->plugins, sizeof(p->plugins), PKGLIBDIR "/plugins");
 	s->app.socket_path = p->socket;
 	s->app.boards_path = p->boards;
 	s->app.models_dirs = p->models;
 	s->app.state_dir = p->state;
+	s->app.plugins_dir = p->plugins;
 	return err;
 }
 

@@ -67,21 +67,58 @@ static const struct dtype {
 };
 /* clang-format on */
 
+static struct {
+	const struct harvest_task *task;
+	const char *path;
+} plugin[TASK_PLUGINS_MAX];
+static size_t plugins;
+
 size_t task_count(void)
 {
-	return HV_ARRAY_SIZE(tasks);
+	return HV_ARRAY_SIZE(tasks) + plugins;
 }
 
 const struct harvest_task *task_at(size_t i)
 {
-	return i < HV_ARRAY_SIZE(tasks) ? &tasks[i] : NULL;
+	if (i < HV_ARRAY_SIZE(tasks))
+		return &tasks[i];
+	i -= HV_ARRAY_SIZE(tasks);
+	return i < plugins ? plugin[i].task : NULL;
 }
 
 const struct harvest_task *task_find(const char *name)
 {
-	for (size_t i = 0; i < HV_ARRAY_SIZE(tasks); i++)
-		if (strcmp(tasks[i].name, name) == 0)
-			return &tasks[i];
+	for (size_t i = 0; i < task_count(); i++)
+		if (strcmp(task_at(i)->name, name) == 0)
+			return task_at(i);
+	return NULL;
+}
+
+int task_register(const struct harvest_task *t, const char *path)
+{
+	if (plugins == TASK_PLUGINS_MAX || task_find(t->name) != NULL)
+		return HV_E_BUSY;
+	plugin[plugins].task = t;
+	plugin[plugins++].path = path;
+	return HV_OK;
+}
+
+void task_unregister(const struct harvest_task *t)
+{
+	for (size_t i = 0; i < plugins; i++) {
+		if (plugin[i].task != t)
+			continue;
+		memmove(&plugin[i], &plugin[i + 1], (plugins - i - 1) * sizeof(plugin[0]));
+		plugins--;
+		return;
+	}
+}
+
+const char *task_plugin_path(const struct harvest_task *t)
+{
+	for (size_t i = 0; i < plugins; i++)
+		if (plugin[i].task == t)
+			return plugin[i].path;
 	return NULL;
 }
 

@@ -1,11 +1,21 @@
 #ifndef TASKS_CATALOG_H
 #define TASKS_CATALOG_H
 #include "tasks/task.h"
+#include "util/fs/err.h"
 
 /* The built-in tasks, in the order of tasks.def. All shared, immutable, valid for ever. */
 size_t task_count(void);
 const struct harvest_task *task_at(size_t i); /* i < task_count() */
 const struct harvest_task *task_find(const char *name); /* NULL when unknown */
+
+/* Tasks of plug-ins stand behind the built-in ones. One thread, while no other looks at the
+ * catalogue. t, path (of the shared object) are borrowed. Their reference and sample are NULL:
+ * ask the plug-in. HV_E_BUSY: the name is taken, or TASK_PLUGINS_MAX are there. */
+enum { TASK_PLUGINS_MAX = 16 };
+HV_NODISCARD int task_register(const struct harvest_task *t, const char *path);
+void task_unregister(const struct harvest_task *t);
+/* NULL: it is built in (or nobody knows it). */
+const char *task_plugin_path(const struct harvest_task *t);
 
 size_t dtype_bytes(enum harvest_dtype t); /* 0 for an unknown type */
 const char *dtype_text(enum harvest_dtype t); /* "int16"; numpy's names */

@@ -19,7 +19,7 @@
 
 extern char **environ;
 
-enum { OPEN_MS = 10000, CALL_MS = 10000, PATH_CAP = 4096 };
+enum { OPEN_MS = 10000, CALL_MS = 10000, PATH_CAP = 4096, FORGIVE_AFTER = 10000 };
 
 struct plugin {
 	struct plugin_limits limits;
@@ -28,7 +28,7 @@ struct plugin {
 	pid_t pid; /* 0: no worker */
 	int socket, shared_fd;
 	uint8_t *shared;
-	uint32_t serial, restarts;
+	uint32_t serial, restarts, served;
 	struct plugin_description said; /* checked; own copy */
 	struct harvest_task task;
 	char last_why[PLUGIN_WHY_CAP]; /* how the last worker ended */
@@ -102,8 +102,8 @@ static int worker_reap(struct plugin *p, bool overdue, const char *doing, char *
 		;
 	if (overdue)
 		err = fail(why, cap, HV_E_TIMEOUT,
-			   "plug-in %s: %s took longer than %u ms: its worker was stopped", p->path,
-			   doing, ms);
+			   "plug-in %s: more than %u ms passed while %s: its worker was stopped",
+			   p->path, ms, doing);
 	else if (WIFSIGNALED(status))
 		fail(why, cap, err, "plug-in %s: it crashed with SIG%s while %s", p->path,
 		     sigabbrev_np(WTERMSIG(status)) != NULL ? sigabbrev_np(WTERMSIG(status)) : "?",
@@ -218,8 +218,11 @@ static int exchange(struct plugin *p, struct plugin_request *q, uint32_t limit_m
 		return fail(why, cap, HV_E_WRONG,
 			    "plug-in %s: its worker answers out of turn: it was stopped", p->path);
 	}
-	if (r.err == HV_OK)
+	if (r.err == HV_OK) {
+		if (++p->served >= FORGIVE_AFTER)
+			p->restarts = 0; /* long ago: not the same trouble */
 		return HV_OK;
+	}
 	plugin_text_clean(r.why, sizeof(r.why));
 	return fail(why, cap, r.err, "plug-in %s: %s", p->path,
 		    r.why[0] != '\0' ? r.why : hv_err_text(r.err));
@@ -264,6 +267,7 @@ static int worker_ready(struct plugin *p, char *why, size_t cap)
 		return fail(why, cap, HV_E_GONE, "given up after %u workers: %.400s",
 			    p->restarts + 1, p->last_why);
 	p->restarts++;
+	p->served = 0;
 	err = worker_start(p, why, cap);
 	if (err == HV_OK)
 		err = describe(p, &now, why, cap);

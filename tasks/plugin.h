@@ -14,7 +14,8 @@
  *
  * Records travel in shared memory that the owner made; requests are fixed-size messages on a
  * socket pair. A worker that overruns its time is killed. The next call starts a new one, at
- * most PLUGIN_RESTARTS_MAX times; then every call is refused with the last reason.
+ * most PLUGIN_RESTARTS_MAX times; then every call is refused with the last reason. 10000 good
+ * requests later the count begins anew.
  *
  * One handle: one thread at a time. Several handles of one file: as many workers. */
 struct plugin;

@@ -1,4 +1,5 @@
 #include "daemon/cpu/cpu.h"
+#include "daemon/cpu/plugins.h"
 #include "daemon/cpu/spsc.h"
 #include "tasks/catalog.h"
 #include "tasks/kernel.h"
@@ -23,6 +24,7 @@ static const double learn_us = 2;
 /* One thread's kernels. */
 struct kernels {
 	struct hv_kernel *of[CPU_TASKS_MAX];
+	struct plugin *plugin[CPU_TASKS_MAX]; /* this thread's worker process, from its first use */
 	double *scratch;
 };
 
@@ -71,25 +73,40 @@ static void kernels_free(struct kernels *k)
 {
 	for (size_t i = 0; i < CPU_TASKS_MAX; i++)
 		hv_kernel_free(k->of[i]);
+	for (size_t i = 0; i < CPU_TASKS_MAX; i++)
+		plugin_close(k->plugin[i]);
 	free(k->scratch);
 }
 
-/* A task without a fast kernel is run by its definition. */
-static void kernels_run(const struct kernels *k, uint32_t task, const uint8_t *in, uint8_t *out,
-			uint32_t records)
+static int plugin_run(struct plugin **p, const char *path, const uint8_t *in, uint8_t *out,
+		      uint32_t records, char *why, size_t cap)
 {
-	const struct harvest_task *t;
+	static const struct plugin_limits limits = { .call_ms = PLUGINS_CALL_MS,
+						     .open_ms = PLUGINS_CALL_MS };
+	int err = *p == NULL ? plugin_open(path, &limits, p, why, cap) : HV_OK;
+
+	return err == HV_OK ? plugin_reference(*p, in, records, NULL, out, NULL, why, cap) : err;
+}
+
+/* A task without a fast kernel is run by its definition, one of a plug-in by its process. */
+static int kernels_run(struct kernels *k, uint32_t task, const uint8_t *in, uint8_t *out,
+		       uint32_t records, char *why, size_t cap)
+{
+	const struct harvest_task *t = task_at(task);
+	const char *path = task_plugin_path(t);
 	size_t ib, ob;
 
+	if (path != NULL)
+		return plugin_run(&k->plugin[task], path, in, out, records, why, cap);
 	if (k->of[task] != NULL) {
 		hv_kernel_run(k->of[task], in, out, records);
-		return;
+		return HV_OK;
 	}
-	t = task_at(task);
 	ib = tensor_bytes(&t->in);
 	ob = tensor_bytes(&t->out);
 	for (uint32_t i = 0; i < records; i++)
 		task_exact(t, in + i * ib, out + i * ob, k->scratch);
+	return HV_OK;
 }
 
 static void *worker_main(void *arg)
@@ -105,7 +122,8 @@ static void *worker_main(void *arg)
 		if (u == NULL) /* the closing post comes after all work */
 			return NULL;
 		u->begin_ns = hv_now_ns();
-		kernels_run(&w->kernels, u->task, u->in, u->out, u->records);
+		u->err = kernels_run(&w->kernels, u->task, u->in, u->out, u->records, u->why,
+				     sizeof(u->why));
 		u->end_ns = hv_now_ns();
 		spsc_push(&w->done, u);
 		uv_async_send(&w->cpu->wake);
@@ -139,10 +157,30 @@ static void on_wake(uv_async_t *h)
 	drain(h->data);
 }
 
-/* First guess of each kernel: the best of a few short runs. */
+enum { MEASURE_RECORDS = 8, MEASURE_ROUNDS = 4 };
+
+static int draw(struct cpu *c, uint32_t task, uint8_t *in)
+{
+	const struct harvest_task *t = task_at(task);
+	size_t ib = tensor_bytes(&t->in);
+	const char *path = task_plugin_path(t);
+	char why[PLUGIN_WHY_CAP];
+
+	if (path == NULL) {
+		for (uint64_t r = 0; r < MEASURE_RECORDS; r++)
+			t->sample(1, r, in + r * ib);
+		return HV_OK;
+	}
+	if (plugin_open(path, NULL, &c->here.plugin[task], why, sizeof(why)) != HV_OK)
+		return HV_E_GONE;
+	return plugin_sample(c->here.plugin[task], 1, 0, MEASURE_RECORDS, in, why, sizeof(why));
+}
+
+/* First guess of each kernel: the best of a few short runs. A plug-in that was fine a moment
+ * ago and fails now keeps a guess that is high. */
 static int measure(struct cpu *c)
 {
-	enum { RECORDS = 8, ROUNDS = 4 };
+	enum { RECORDS = MEASURE_RECORDS, ROUNDS = MEASURE_ROUNDS };
 
 	for (uint32_t i = 0; i < c->n_tasks; i++) {
 		const struct harvest_task *t = task_at(i);
@@ -154,17 +192,23 @@ static int measure(struct cpu *c)
 
 		if (in == NULL || out == NULL)
 			return HV_E_NOMEM;
-		for (uint64_t r = 0; r < RECORDS; r++)
-			t->sample(1, r, in + r * ib);
+		c->record_us[i] = worker_backlog_us;
+		if (draw(c, i, in) != HV_OK)
+			continue;
 		for (int k = 0; k < ROUNDS; k++) {
 			uint64_t begin = hv_now_ns();
+			char why[PLUGIN_WHY_CAP];
 			double us;
 
-			kernels_run(&c->here, i, in, out, RECORDS);
+			if (kernels_run(&c->here, i, in, out, RECORDS, why, sizeof(why)) != HV_OK)
+				break;
 			us = (double)(hv_now_ns() - begin) / 1000.0 / RECORDS;
 			best_us = us < best_us ? us : best_us;
 		}
-		c->record_us[i] = best_us;
+		if (isfinite(best_us))
+			c->record_us[i] = best_us;
+		plugin_close(c->here.plugin[i]); /* the loop thread never runs one */
+		c->here.plugin[i] = NULL;
 	}
 	return HV_OK;
 }
@@ -296,6 +340,10 @@ void cpu_give(struct cpu *c, struct cpu_unit *u)
 	assert(w != NULL);
 	u->worker = (uint32_t)(w - c->worker);
 	u->predicted_us = u->records * c->record_us[u->task];
+	u->err = HV_OK;
+	/* It may take as long as it is let: nothing else is to wait behind it. */
+	if (task_plugin_path(task_at(u->task)) != NULL && u->predicted_us < worker_backlog_us)
+		u->predicted_us = worker_backlog_us;
 	w->backlog_us += u->predicted_us;
 	w->given++;
 	spsc_push(&w->todo, u);
@@ -308,12 +356,18 @@ void cpu_run_here(struct cpu *c, uint32_t task, const uint8_t *in, uint8_t *out,
 	double predicted_us = records * c->record_us[task];
 	uint64_t begin_ns = predicted_us >= learn_us ? hv_now_ns() : 0;
 
-	kernels_run(&c->here, task, in, out, records);
+	(void)kernels_run(&c->here, task, in, out, records, NULL, 0); /* no plug-in: cannot fail */
 	*end_ns = hv_now_ns();
 	if (begin_ns != 0)
 		learn(c, task, *end_ns - begin_ns, records);
 	else
 		c->busy_ns += (uint64_t)(predicted_us * 1000);
+}
+
+bool cpu_may_run_here(const struct cpu *c, uint32_t task)
+{
+	(void)c;
+	return task_plugin_path(task_at(task)) == NULL;
 }
 
 double cpu_record_us(const struct cpu *c, uint32_t task)

@@ -21,6 +21,8 @@ struct cpu_unit {
 	uint64_t begin_ns, end_ns; /* filled when done */
 	double predicted_us; /* filled by cpu_give() */
 	uint32_t worker;
+	int err; /* filled when done: HV_OK, or of a plug-in, with a sentence in why */
+	char why[256];
 };
 
 /* Up-call on the loop thread, once for every unit given. */
@@ -39,7 +41,9 @@ void cpu_free(struct cpu *c);
 bool cpu_has_room(const struct cpu *c);
 /* Hand over; call only with room. */
 void cpu_give(struct cpu *c, struct cpu_unit *u);
-/* Run here and now. end_ns: clock after it. */
+/* Tasks of plug-ins may not: they run in processes that may take their time. */
+bool cpu_may_run_here(const struct cpu *c, uint32_t task);
+/* Run here and now what may. end_ns: clock after it. */
 void cpu_run_here(struct cpu *c, uint32_t task, const uint8_t *in, uint8_t *out, uint32_t records,
 		  uint64_t *end_ns);
 

@@ -84,6 +84,20 @@ void pump_cores(struct dispatch *d)
 	}
 }
 
+/* The exact function itself failed: a plug-in did. No other place has a right answer to fall
+ * back on, so the job ends with the plug-in's reason. */
+static void fail_job(struct dispatch *d, struct dispatch_unit *u)
+{
+	struct job *j = u->job;
+
+	if (!job_state_is_final(j->state)) {
+		job_why(j, "%s", u->as.cpu.why);
+		dispatch_end(d, j, JOB_FAILED, u->as.cpu.err);
+	}
+	job_return(d->with.store, j, &j->part[u->part], u->start, u->count, false);
+	dispatch_unit_give(d, u);
+}
+
 void dispatch_on_cpu_done(void *dispatch, struct cpu_unit *c)
 {
 	struct dispatch *d = dispatch;
@@ -95,6 +109,9 @@ void dispatch_on_cpu_done(void *dispatch, struct cpu_unit *c)
 	dispatch_clock(d, hv_now_ns());
 	job_stamp(j, c->begin_ns, c->end_ns, 0, ns);
 	j->at.cpu_ns += ns;
-	dispatch_unit_done(d, u);
+	if (c->err == HV_OK)
+		dispatch_unit_done(d, u);
+	else
+		fail_job(d, u);
 	dispatch_pump(d);
 }

@@ -339,6 +339,7 @@ int dispatch_submit(struct dispatch *d, const struct dispatch_request *r, struct
 	explain_choice(d, j, &dec);
 	first = &dec.c[dec.verdict.first];
 	if (dec.verdict.places == 1 && first->place == SCHED_CPU_PLACE &&
+	    cpu_may_run_here(d->cpu, r->task_index) &&
 	    cpu_record_us(d->cpu, r->task_index) * r->spec.records <= DISPATCH_INLINE_US) {
 		run_here(d, j);
 		return HV_OK;

@@ -49,6 +49,12 @@ static void reference(const void *in, double *out)
 		out[0] = 42;
 	if (is("random answer"))
 		out[0] += ++calls;
+	if (is("traps") && x == 3)
+		crash();
+	if (is("traps") && x == 4)
+		hang();
+	if (is("traps") && x == 5)
+		out[0] = (double)INFINITY;
 	if (is("prints"))
 		printf("noise on stdout\n");
 	if (is("closes the socket"))
