@@ -4,7 +4,7 @@ agent_ldadd = libhvvboard.la libhvpackage.la libhvaccel.la libhvtasks.la libhvut
 
 if HAVE_CHECK
 agent_tests = tests/unit/test_guard tests/unit/test_agent tests/unit/test_virtual_board \
-	tests/prop/test_non_interference
+	tests/prop/test_non_interference tests/unit/test_firmware_mem
 check_PROGRAMS += $(agent_tests)
 TESTS += $(agent_tests)
 endif
@@ -12,6 +12,9 @@ endif
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c
 tests_unit_test_guard_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_guard_LDADD = libhvagent.la $(CHECK_LIBS)
+tests_unit_test_firmware_mem_SOURCES = tests/unit/test_firmware_mem.c
+tests_unit_test_firmware_mem_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_firmware_mem_LDADD = $(CHECK_LIBS)
 tests_unit_test_agent_SOURCES = tests/unit/test_agent.c $(agent_peer)
 tests_unit_test_agent_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_agent_LDADD = $(agent_ldadd) $(CHECK_LIBS)

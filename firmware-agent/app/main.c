@@ -11,7 +11,7 @@
 enum {
 	MODEL_SLOTS = 4,
 	SLOT_BYTES = 6144,
-	JOB_SLOTS = 3,
+	JOB_SLOTS = 4,
 	JOB_BYTES = 8032, /* with 160 bytes of a message around it, as long as the link buffers */
 	RECORD_BYTES = 4096,
 	TX_BYTES = 8192,

@@ -9,11 +9,9 @@
 typedef uint32_t __attribute__((may_alias, aligned(1))) any_word;
 typedef uint32_t __attribute__((may_alias)) word;
 
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
+/* Also right when `to` is below `from`, however near. */
+static void forward(uint8_t *d, const uint8_t *s, size_t n)
 {
-	uint8_t *d = to;
-	const uint8_t *s = from;
-
 	for (; n >= 16; n -= 16, d += 16, s += 16) {
 		const any_word *x = (const any_word *)(const void *)s;
 		any_word *y = (any_word *)(void *)d;
@@ -26,6 +24,11 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 	}
 	for (; n > 0; n--)
 		*d++ = *s++;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	forward(to, from, n);
 	return to;
 }
 
@@ -34,8 +37,10 @@ void *memmove(void *to, const void *from, size_t n)
 	uint8_t *d = to;
 	const uint8_t *s = from;
 
-	if ((uintptr_t)d - (uintptr_t)s >= n)
-		return memcpy(to, from, n);
+	if ((uintptr_t)d - (uintptr_t)s >= n) {
+		forward(d, s, n);
+		return to;
+	}
 	/* a word is read before it is written, and what it overwrites was read before */
 	for (; n >= 4; n -= 4)
 		*(any_word *)(void *)(d + n - 4) = *(const any_word *)(const void *)(s + n - 4);
