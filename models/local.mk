@@ -1,12 +1,29 @@
-# models: the approximation packages of the built-in linear tasks, made by harvest-model while
-# the tree is built. The same tool makes the same bytes on every run; delete one to renew it.
-models_linear_tasks = dct32 fft128 fft256 fft64 fir32 matvec64
-models_packages = $(foreach t,$(models_linear_tasks),$(foreach l,1 2 3 4,models/approx/$(t)/$(t)-l$(l).hvm))
+# models: the approximation packages of the built-in tasks.
+#
+# Linear tasks are derived by harvest-model while the tree is built. The same tool makes the same
+# bytes on every run; delete one to renew it.
+models_linear_tasks = dct32 dct8x8 fft128 fft256 fft64 fir32 iir_c02 iir_c05 iir_c20 \
+	matvec64 matvec64_rank8
+models_linear = $(foreach t,$(models_linear_tasks),$(foreach l,1 2 3 4,models/approx/$(t)/$(t)-l$(l).hvm))
 
-$(models_packages): harvest-model$(EXEEXT)
+$(models_linear): harvest-model$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && name=$(basename $(@F)) && \
 	./harvest-model$(EXEEXT) build --task $${name%-l*} --level $${name##*-l} -o $@ >/dev/null
 
+# The others were searched for by harvest-nas, which takes up to minutes: package and recipe lie
+# in the source tree, TASK-pass and TASK-goal below models/approx/TASK. scripts/models makes them
+# again and compares (make models-regenerate).
+include models/searched.mk
+models_searched_stems = $(foreach n,$(models_searched),models/approx/$(patsubst %-goal,%,$(patsubst %-pass,%,$(n)))/$(n))
+
 modelsdir = $(pkgdatadir)/models
-nodist_models_DATA = $(models_packages)
-CLEANFILES += $(models_packages)
+nodist_models_DATA = $(models_linear)
+dist_models_DATA = $(models_searched_stems:=.hvm)
+EXTRA_DIST += $(models_searched_stems:=.recipe)
+CLEANFILES += $(models_linear)
+dist_noinst_SCRIPTS += scripts/models
+
+# Search for all of them again: minutes to hours.
+models-regenerate: harvest-nas$(EXEEXT)
+	BUILD='$(abs_top_builddir)' '$(abs_top_srcdir)/scripts/models' check
+.PHONY: models-regenerate

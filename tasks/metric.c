@@ -156,11 +156,14 @@ double hv_metric_exact(enum harvest_metric kind)
 	return hv_metric_larger_is_better(kind) ? INFINITY : 0;
 }
 
+/* Certificates are printed with ten digits; who asks for what was printed gets it. */
+static const double budget_slack = 1e-9;
+
 bool hv_metric_meets(enum harvest_metric kind, double certified, double budget)
 {
 	if (budget == 0)
 		return certified == hv_metric_exact(kind);
 	if (hv_metric_larger_is_better(kind))
-		return certified >= budget;
-	return certified <= budget;
+		return certified >= budget - budget_slack * fabs(budget);
+	return certified <= budget + budget_slack * fabs(budget);
 }

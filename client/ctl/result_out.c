@@ -159,11 +159,13 @@ int result_verify(const char *task, const void *in, size_t in_bytes, const void 
 	got = calloc(n, sizeof(*got));
 	if (ref == NULL || got == NULL)
 		return HV_E_NOMEM;
-	m = hv_metric_begin(t->metric);
+	m = hv_metric_begin_of(t);
 	for (size_t i = 0; i < records; i++) {
-		t->reference((const uint8_t *)in + i * tensor_bytes(&t->in), ref);
+		const uint8_t *record = (const uint8_t *)in + i * tensor_bytes(&t->in);
+
+		t->reference(record, ref);
 		tensor_to_double(&t->out, (const uint8_t *)out + i * tensor_bytes(&t->out), got);
-		hv_metric_add(&m, ref, got, n);
+		hv_metric_add_of(&m, t, record, ref, got);
 	}
 	*v = (struct verified){ .done = true, .value = hv_metric_value(&m) };
 	return HV_OK;

@@ -17,6 +17,7 @@ enum nas_opt {
 	OPT_SAMPLES,
 	OPT_THREADS,
 	OPT_OUT,
+	OPT_NAME,
 	OPT_REPORT,
 	OPT_COUNT,
 };

@@ -24,6 +24,7 @@ static const struct {
 	[OPT_SAMPLES] = { "--samples", "N", "fresh records for the certificate (16384)" },
 	[OPT_THREADS] = { "--threads", "N", "at most; results do not depend on it" },
 	[OPT_OUT] = { "-o", "FILE.hvm", "where the package goes" },
+	[OPT_NAME] = { "--name", "NAME", "what the package is called (task and engine)" },
 	[OPT_REPORT] = { "--report", "FILE.html", "a page about the search" },
 };
 
@@ -36,7 +37,7 @@ static const struct verb {
 	{ "search", "", "find, certify and write an approximation of a task", nas_cli_search, 0,
 	  BIT(OPT_TASK) | BIT(OPT_TARGET) | BIT(OPT_MAX_ERROR) | BIT(OPT_MAX_LATENCY) |
 		  BIT(OPT_MAX_WEIGHTS) | BIT(OPT_BUDGET) | BIT(OPT_SEED) | BIT(OPT_SAMPLES) |
-		  BIT(OPT_THREADS) | BIT(OPT_OUT) | BIT(OPT_REPORT) },
+		  BIT(OPT_THREADS) | BIT(OPT_OUT) | BIT(OPT_NAME) | BIT(OPT_REPORT) },
 	{ "pareto", "", "search, and print what no other one beats in everything", nas_cli_pareto,
 	  0,
 	  BIT(OPT_TASK) | BIT(OPT_TARGET) | BIT(OPT_MAX_ERROR) | BIT(OPT_BUDGET) | BIT(OPT_SEED) |

@@ -1,4 +1,5 @@
 #include "accel/arch.h"
+#include "accel/package/check.h"
 #include "nas/cli/cli.h"
 #include "nas/report.h"
 #include "tasks/metric.h"
@@ -8,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* The outcome of one search. */
 struct outcome {
@@ -48,6 +50,14 @@ static void json_front(struct hv_json *j, const struct nas_front *f)
 	hv_json_end_array(j);
 }
 
+/* Memory of this process at its most. */
+static uint64_t peak_kib(void)
+{
+	struct rusage use;
+
+	return getrusage(RUSAGE_SELF, &use) == 0 ? (uint64_t)use.ru_maxrss : 0;
+}
+
 static void say_json(const struct outcome *o, const char *path)
 {
 	const struct harvest_task *t = o->q.task;
@@ -80,6 +90,7 @@ static void say_json(const struct outcome *o, const char *path)
 	hv_json_str(&j, "engine", x->engine);
 	hv_json_str(&j, "encoding", x->encoding);
 	hv_json_f64(&j, "search_s", o->front->seconds);
+	hv_json_u64(&j, "peak_kib", peak_kib());
 	hv_json_u64(&j, "tried", o->front->tried);
 	hv_json_u64(&j, "seed", o->q.seed);
 	json_front(&j, o->front);
@@ -117,12 +128,15 @@ static int finish(struct outcome *o, struct nas_found *x, char *why, size_t cap)
 	struct package *p = x->package;
 	int r;
 
+	if (o->c->opt[OPT_NAME] != NULL)
+		snprintf(p->name, sizeof(p->name), "%s", o->c->opt[OPT_NAME]);
+	else if (p->host != NULL)
+		snprintf(p->name, sizeof(p->name), "%.20s-%.9s", p->task, x->engine);
 	if (p->host == NULL) {
 		o->verdict = (struct nas_verdict){ .whole = p->cert.certified,
 						   .p99 = p->cert.certified };
 		return HV_OK;
 	}
-	snprintf(p->name, sizeof(p->name), "%.20s-%.9s", p->task, x->engine);
 	r = nas_certify(p, o->q.task, NAS_TEST_STREAM, o->samples, &o->verdict, why, cap);
 	if (r == HV_OK)
 		r = nas_domain(p, o->q.task);
@@ -239,12 +253,25 @@ static int search(struct outcome *o)
 	return r < 0 ? nas_cli_fail(o->c, r, "%s", why) : EXIT_DONE;
 }
 
+static int check_name(const struct nas_cli *c)
+{
+	const char *name = c->opt[OPT_NAME];
+
+	if (name == NULL || package_name_ok(name, false))
+		return EXIT_DONE;
+	return nas_cli_fail(c, HV_E_INVAL,
+			    "--name '%.40s' is no name of a package: 1 to 31 of a-z 0-9 - _",
+			    name);
+}
+
 int nas_cli_search(const struct nas_cli *c)
 {
 	const struct harvest_task *t = NULL;
 	struct outcome o = { .c = c };
-	int r = nas_cli_task(c, c->opt[OPT_TASK], &t);
+	int r = check_name(c);
 
+	if (r == EXIT_DONE)
+		r = nas_cli_task(c, c->opt[OPT_TASK], &t);
 	if (r == EXIT_DONE)
 		r = nas_cli_request(c, t, &o.q);
 	if (r != EXIT_DONE)

@@ -69,7 +69,10 @@ static void models_table(const Hv__ModelList *list)
 
 		table_add(&t, "%s", m->name);
 		table_add(&t, "%s", m->task);
-		table_add(&t, "%u", m->level);
+		if (m->level > 0)
+			table_add(&t, "%u", m->level);
+		else
+			table_add(&t, "-");
 		table_add(&t, "%s", error_text(m->metric, 0, m->certified, text, sizeof(text)));
 		table_add(&t, "%u", m->record_cycles);
 		table_add(&t, "%llu", (unsigned long long)m->weights_bytes);
@@ -83,11 +86,16 @@ static void model_text(const Hv__ModelInfo *m)
 {
 	char text[64];
 
-	printf("%s\n  task        %s, level L%u\n", m->name, m->task, m->level);
+	printf("%s\n  task        %s, ", m->name, m->task);
+	if (m->level > 0)
+		printf("level L%u\n", m->level);
+	else
+		printf("searched, with host programs before and after the network\n");
 	printf("  certified   %s (%s, %llu samples, confidence %g)\n",
 	       error_text(m->metric, 0, m->certified, text, sizeof(text)), m->metric,
 	       (unsigned long long)m->samples, m->confidence);
-	printf("  worst case  %g output units, closed form\n", m->max_abs);
+	printf("  worst case  %g output units, %s\n", m->max_abs,
+	       m->level > 0 ? "closed form" : "seen");
 	printf("  cost        %u cycles a record, %llu bytes of weights\n", m->record_cycles,
 	       (unsigned long long)m->weights_bytes);
 	printf("  hash        %s\n  file        %s\n  resident   ", m->hash, m->origin);
