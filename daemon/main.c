@@ -14,7 +14,8 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, PATH_CAP = 512 };
 
 struct paths {
-	char socket[PATH_CAP], boards[PATH_CAP], state[PATH_CAP], models[2 * PATH_CAP], plugins[PATH_CAP];
+	char socket[PATH_CAP], boards[PATH_CAP], state[PATH_CAP];
+	char models[2 * PATH_CAP], plugins[PATH_CAP];
 };
 
 struct settings {

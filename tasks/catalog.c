@@ -258,3 +258,34 @@ void tensor_to_double(const struct harvest_tensor *t, const void *record, double
 	for (size_t i = 0; i < n; i++)
 		to[i] = element_load(t->dtype, at + i * bytes);
 }
+
+/* All bits of the exponent set. */
+static bool unfinite(enum harvest_dtype t, const uint8_t *at)
+{
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (t == HARVEST_F64) {
+		memcpy(&wide, at, sizeof(wide));
+		return (wide >> 52 & 0x7ff) == 0x7ff;
+	}
+	memcpy(&narrow, at, sizeof(narrow));
+	return (narrow >> 23 & 0xff) == 0xff;
+}
+
+bool tensor_first_unfinite(const struct harvest_tensor *t, const void *records, size_t n,
+			   size_t *record)
+{
+	size_t per = tensor_elements(t), bytes = dtype_bytes(t->dtype);
+	const uint8_t *at = records;
+
+	if (t->dtype != HARVEST_F32 && t->dtype != HARVEST_F64)
+		return false;
+	for (size_t i = 0; i < n * per; i++) {
+		if (!unfinite(t->dtype, at + i * bytes))
+			continue;
+		*record = i / per;
+		return true;
+	}
+	return false;
+}

@@ -2,6 +2,7 @@
 #define TASKS_CATALOG_H
 #include "tasks/task.h"
 #include "util/fs/err.h"
+#include <stdbool.h>
 
 /* The built-in tasks, in the order of tasks.def. All shared, immutable, valid for ever. */
 size_t task_count(void);
@@ -31,5 +32,9 @@ void task_exact(const struct harvest_task *t, const void *in, void *out, double 
 
 /* Elements of an output record as doubles, for metrics. */
 void tensor_to_double(const struct harvest_tensor *t, const void *record, double *to);
+
+/* Floating point records: is there a NaN or an infinity, and in which record? */
+bool tensor_first_unfinite(const struct harvest_tensor *t, const void *records, size_t n,
+			   size_t *record);
 
 #endif

@@ -455,7 +455,7 @@ int plugin_sample(struct plugin *p, uint64_t seed, uint64_t first, size_t n, voi
 		if (err != HV_OK)
 			return err;
 		memcpy(to + done * bytes, p->shared + layout_of(p, some).in, some * bytes);
-		if (plugin_first_unfinite(&p->task.in, to + done * bytes, some, &bad))
+		if (tensor_first_unfinite(&p->task.in, to + done * bytes, some, &bad))
 			return fail(why, cap, HV_E_WRONG,
 				    "plug-in %s: record %llu of stream %llu holds a NaN or an "
 				    "infinity: draw finite inputs",

@@ -111,24 +111,3 @@ int plugin_description_check(struct plugin_description *d, char *why, size_t cap
 		err = check_numbers(d, why, cap);
 	return err;
 }
-
-bool plugin_first_unfinite(const struct harvest_tensor *t, const void *records, size_t n,
-			   size_t *record)
-{
-	size_t per = tensor_elements(t), bytes = dtype_bytes(t->dtype);
-	const uint8_t *at = records;
-
-	if (t->dtype != HARVEST_F32 && t->dtype != HARVEST_F64)
-		return false;
-	for (size_t i = 0; i < n * per; i++) {
-		struct harvest_tensor one = { t->dtype, 1, { 1 } };
-		double v;
-
-		tensor_to_double(&one, at + i * bytes, &v);
-		if (isfinite(v))
-			continue;
-		*record = i / per;
-		return true;
-	}
-	return false;
-}

@@ -9,8 +9,5 @@
 HV_NODISCARD int plugin_description_check(struct plugin_description *d, char *why, size_t cap);
 /* Ends it, and leaves printable ASCII only. */
 void plugin_text_clean(char *text, size_t cap);
-/* Floating point records: is there one with a NaN or an infinity? */
-bool plugin_first_unfinite(const struct harvest_tensor *t, const void *records, size_t n,
-			   size_t *record);
 
 #endif

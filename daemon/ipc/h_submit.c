@@ -325,6 +325,20 @@ void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg)
 		dry_run(c, &c->upload.submit);
 }
 
+/* Whatever a task makes of a NaN, no certificate and no budget can speak of it. */
+static bool is_finite(const struct harvest_task *t, const struct buf *in, uint32_t records,
+		      char *why, size_t cap)
+{
+	size_t record;
+
+	if (in == NULL || in->bytes < records * tensor_bytes(&t->in) ||
+	    !tensor_first_unfinite(&t->in, in->data, records, &record))
+		return true;
+	snprintf(why, cap, "record %zu holds a NaN or an infinity: %s takes finite numbers", record,
+		 t->name);
+	return false;
+}
+
 void h_submit_complete(struct conn *c)
 {
 	struct dispatch *d = c->server->with.dispatch;
@@ -337,6 +351,10 @@ void h_submit_complete(struct conn *c)
 
 	r->in = c->upload.in;
 	r->out = c->upload.out;
+	if (!is_finite(task_at(r->task_index), c->upload.in, r->spec.records, why, sizeof(why))) {
+		refuse(c, tag, HV_E_INVAL, why);
+		return;
+	}
 	if (c->upload.dry_run) {
 		dry_run(c, r);
 		return;

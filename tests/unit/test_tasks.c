@@ -89,6 +89,23 @@ START_TEST(types_and_tensors_have_numpy_names)
 }
 END_TEST
 
+START_TEST(numbers_that_are_not_finite_are_found)
+{
+	const struct harvest_tensor t = { HARVEST_F32, 1, { 2 } }, d = { HARVEST_F64, 1, { 1 } };
+	const struct harvest_tensor whole = { HARVEST_S16, 1, { 2 } };
+	float x[6] = { 1, -3e38f, 0, 1e-45f, 5, 6 };
+	double y[2] = { 1e308, (double)-INFINITY };
+	size_t record = 99;
+
+	ck_assert(!tensor_first_unfinite(&t, x, 3, &record));
+	x[3] = NAN;
+	ck_assert(tensor_first_unfinite(&t, x, 3, &record) && record == 1);
+	ck_assert(!tensor_first_unfinite(&t, x, 1, &record));
+	ck_assert(tensor_first_unfinite(&d, y, 2, &record) && record == 1);
+	ck_assert(!tensor_first_unfinite(&whole, x, 6, &record));
+}
+END_TEST
+
 /* ---- task_exact on every output type, with a made-up task ---- */
 
 static double stub_value;
@@ -470,6 +487,7 @@ static Suite *tasks_suite(void)
 
 	tcase_add_test(cat, every_row_is_sorted_unique_and_documented);
 	tcase_add_test(cat, every_row_has_valid_shapes_and_a_matrix_that_fits_them);
+	tcase_add_test(cat, numbers_that_are_not_finite_are_found);
 	tcase_add_test(cat, types_and_tensors_have_numpy_names);
 	tcase_add_loop_test(cat, exact_rounds_half_away_from_zero_and_saturates, 0,
 			    (int)HV_ARRAY_SIZE(exact_case));

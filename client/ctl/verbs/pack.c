@@ -9,6 +9,8 @@
 
 static const enum option_id options[] = { OPT_TASK, OPT_IN, OPT_OUT, OPT_HOP, OPT_DTYPE, OPT_NONE };
 
+enum { STRETCH_MIN = 16 }; /* shorter records are points, not stretches of a signal */
+
 /* How a recording becomes records. */
 struct cut {
 	const struct harvest_task *task;
@@ -35,6 +37,26 @@ static int find_task(struct ctl *c, const struct harvest_task **task)
 			near ? "'" : "");
 }
 
+/* Tasks whose records are stretches of a signal; those of the others are given whole. */
+static bool takes_a_stretch(const struct harvest_tensor *in)
+{
+	bool is_complex = in->ndim == 2 && in->shape[1] == 2;
+
+	return in->dtype == HARVEST_S16 && (in->ndim == 1 || is_complex) &&
+	       in->shape[0] >= STRETCH_MIN;
+}
+
+/* The file holds whole records: [n, elements], [n, shape...] or, if nothing else makes sense,
+ * a flat list of them. */
+static bool holds_records(const struct samples *s, const struct harvest_tensor *in)
+{
+	uint64_t per = 1;
+
+	for (uint32_t i = 1; i < s->ndim; i++)
+		per *= s->shape[i];
+	return (s->ndim > 1 && per == tensor_elements(in)) || !takes_a_stretch(in);
+}
+
 /* Blocks with history (more samples in than out) overlap so that the outputs join. */
 static uint32_t usual_hop(const struct harvest_task *t)
 {
@@ -49,11 +71,6 @@ static int plan(struct ctl *c, const struct samples *s, struct cut *k)
 	uint64_t n;
 
 	k->is_complex = in->ndim == 2 && in->shape[1] == 2;
-	if (in->dtype != HARVEST_S16 || (in->ndim != 1 && !k->is_complex))
-		return ctl_fail(c, HV_E_INVAL,
-				"task '%s' does not take a stretch of a recording: "
-				"submit a .npy file",
-				k->task->name);
 	k->frames = s->shape[0];
 	k->channels = s->ndim == 2 ? s->shape[1] : 1;
 	if (s->ndim > 2)
@@ -102,21 +119,13 @@ static void cut_records(const struct cut *k, const int16_t *x, int16_t *to)
 	}
 }
 
-static int build(struct ctl *c, const struct samples *s, const struct cut *k)
+/* j's task and samples into the output file */
+static int write_job(struct ctl *c, struct job_file *job)
 {
-	struct job_file job = { .records = k->records, .in = k->task->in };
 	hv_autofree uint8_t *file = NULL;
 	size_t len;
-	int err;
+	int err = job_file_build(job, c->args.in, &file, &len);
 
-	strcpy(job.task, k->task->name);
-	job.samples.bytes = k->records * tensor_bytes(&k->task->in);
-	job.samples.data = calloc(1, job.samples.bytes);
-	if (job.samples.data == NULL)
-		return HV_E_NOMEM;
-	cut_records(k, (const int16_t *)(const void *)s->data, (int16_t *)(void *)job.samples.data);
-	err = job_file_build(&job, c->args.in, &file, &len);
-	samples_free(&job.samples);
 	if (err != HV_OK)
 		return err;
 	if (strcmp(c->args.out, "-") == 0)
@@ -125,6 +134,22 @@ static int build(struct ctl *c, const struct samples *s, const struct cut *k)
 	return err == HV_OK
 		       ? HV_OK
 		       : ctl_fail(c, HV_E_IO, "cannot write %s: %s", c->args.out, strerror(errno));
+}
+
+static int build(struct ctl *c, const struct samples *s, const struct cut *k)
+{
+	struct job_file job = { .records = k->records, .in = k->task->in };
+	int err;
+
+	strcpy(job.task, k->task->name);
+	job.samples.bytes = k->records * tensor_bytes(&k->task->in);
+	job.samples.data = calloc(1, job.samples.bytes);
+	if (job.samples.data == NULL)
+		return HV_E_NOMEM;
+	cut_records(k, (const int16_t *)(const void *)s->data, (int16_t *)(void *)job.samples.data);
+	err = write_job(c, &job);
+	samples_free(&job.samples);
+	return err;
 }
 
 static void say(const struct ctl *c, const struct cut *k)
@@ -175,6 +200,35 @@ static int pack(struct ctl *c, const struct harvest_task *task, struct samples *
 	return err;
 }
 
+/* Records as they are, converted to the task's type. */
+static int pack_records(struct ctl *c, const struct harvest_task *task, struct samples *s)
+{
+	struct cut k = { .task = task, .hop = 1 };
+	struct job_file job = { .in = task->in };
+	uint64_t values = samples_count(s);
+	struct reason why;
+	bool converted;
+	int err = HV_OK;
+
+	if (c->args.has_hop)
+		return ctl_fail(c, HV_E_INVAL,
+				"%s holds whole records of '%s': --hop is for recordings",
+				c->args.in, task->name);
+	err = samples_to_records(s, &task->in, &job.records, &converted, &why);
+	if (err != HV_OK)
+		return ctl_fail(c, err, "%s: %s", c->args.in, why.text);
+	if (converted)
+		ctl_note("%s: samples rounded to %s", c->args.in, dtype_text(task->in.dtype));
+	strcpy(job.task, task->name);
+	job.samples = *s; /* borrowed: freed by the caller */
+	err = write_job(c, &job);
+	k.records = job.records;
+	k.frames = values;
+	if (err == HV_OK)
+		say(c, &k);
+	return err;
+}
+
 static int run(struct ctl *c)
 {
 	const struct args *a = &c->args;
@@ -198,7 +252,8 @@ static int run(struct ctl *c)
 	if (err == HV_OK && is_job)
 		err = ctl_fail(c, HV_E_FORMAT, "%s is a job file already: submit it", a->in);
 	if (err == HV_OK)
-		err = pack(c, task, &file.samples);
+		err = holds_records(&file.samples, &task->in) ? pack_records(c, task, &file.samples)
+							      : pack(c, task, &file.samples);
 	samples_free(&file.samples);
 	return err;
 }
@@ -210,7 +265,8 @@ const struct verb verb_pack = {
 	.more = "Record i starts at sample i*HOP (usual HOP: the record's length; for tasks with "
 		"history, their\noutput's, 64 for fir32). The last record is padded with zeros. "
 		"Complex tasks take stereo as\nre, im and mono as re, 0; real ones the first "
-		"channel. No daemon is needed.\n",
+		"channel. A file of shape [n, record...], and any file for tasks on points and "
+		"pictures, holds\nwhole records. No daemon is needed.\n",
 	.min_words = 0,
 	.max_words = 0,
 	.options = options,
