@@ -4,6 +4,7 @@
 #include <unicorn/unicorn.h>
 
 enum { FRAME_WORDS = 8, XPSR_ALIGNED = 1 << 9, ENTRY_CYCLES = 12, RETURN_CYCLES = 10 };
+#define XPSR_IT UINT32_C(0x0600fc00) /* an interrupted IT block: the handler begins outside */
 
 uint32_t reg_get(struct machine *m, int reg)
 {
@@ -73,6 +74,7 @@ void exception_enter(struct machine *m, unsigned exception)
 	m->core.stack[m->core.depth++] = (uint8_t)exception;
 	reg_set(m, UC_ARM_REG_SP, sp);
 	reg_set(m, UC_ARM_REG_LR, from_thread ? 0xfffffff9 : 0xfffffff1);
+	reg_set(m, UC_ARM_REG_XPSR, xpsr & ~XPSR_IT);
 	reg_set(m, UC_ARM_REG_IPSR, exception);
 	m->pc = handler & ~UINT32_C(1);
 	m->cycles += ENTRY_CYCLES;
