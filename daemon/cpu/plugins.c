@@ -27,7 +27,8 @@ static bool is_ours(const char *path, char *why, size_t cap)
 	if ((st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
 		return true;
 	snprintf(why, cap,
-		 "plug-in %.300s can be changed by others: it has to belong to root or to the daemon's "
+		 "plug-in %.300s can be changed by others: it has to belong to root or to "
+		 "the daemon's "
 		 "user and be writable by nobody else",
 		 path);
 	return false;
@@ -35,7 +36,8 @@ static bool is_ours(const char *path, char *why, size_t cap)
 
 static int add(struct plugins *set, const char *path, char *why, size_t cap)
 {
-	static const struct plugin_limits limits = { .call_ms = PLUGINS_CALL_MS };
+	static const struct plugin_limits limits = { .open_ms = PLUGINS_CALL_MS,
+						     .call_ms = PLUGINS_CALL_MS };
 	struct plugin *p = NULL;
 	int err = is_ours(path, why, cap) ? HV_OK : HV_E_DENIED;
 
@@ -46,7 +48,8 @@ static int add(struct plugins *set, const char *path, char *why, size_t cap)
 	err = plugin_examine(p, EXAMINED, why, cap);
 	if (err == HV_OK && task_register(plugin_task(p), plugin_path(p)) != HV_OK) {
 		snprintf(why, cap,
-			 "plug-in %.300s: there is a task '%s' already, or too many: rename or remove "
+			 "plug-in %.300s: there is a task '%s' already, or too many: "
+			 "rename or remove "
 			 "it",
 			 path, plugin_task(p)->name);
 		err = HV_E_BUSY;
