@@ -3,7 +3,7 @@ agent_peer = tests/lib/board_peer.c tests/lib/board_peer.h
 agent_ldadd = libhvvboard.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
 
 if HAVE_CHECK
-agent_tests = tests/unit/test_guard tests/unit/test_agent tests/unit/test_virtual_board \
+agent_tests = tests/unit/test_guard tests/unit/test_agent tests/unit/test_agent_details tests/unit/test_virtual_board \
 	tests/prop/test_non_interference tests/unit/test_firmware_mem
 check_PROGRAMS += $(agent_tests)
 TESTS += $(agent_tests)
@@ -18,6 +18,10 @@ tests_unit_test_firmware_mem_LDADD = $(CHECK_LIBS)
 tests_unit_test_agent_SOURCES = tests/unit/test_agent.c $(agent_peer)
 tests_unit_test_agent_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_agent_LDADD = $(agent_ldadd) $(CHECK_LIBS)
+tests_unit_test_agent_details_SOURCES = tests/unit/test_agent_details.c $(agent_peer)
+tests_unit_test_agent_details_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_agent_details_LDADD = libhvboards.la libhvharvestpb.la $(agent_ldadd) \
+	$(CHECK_LIBS) -lm
 tests_unit_test_virtual_board_SOURCES = tests/unit/test_virtual_board.c $(agent_peer) \
 	sim/board_socket.c sim/board_socket.h
 tests_unit_test_virtual_board_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \

@@ -1,6 +1,7 @@
 # tests of daemon/{board,link,models,quality}
 if HAVE_CHECK
 boards_tests = tests/unit/test_board_fsm tests/unit/test_tracker \
+	tests/unit/test_boardclock tests/unit/test_rate \
 	tests/unit/test_boards_hostile tests/unit/test_link_virtual tests/unit/test_models \
 	tests/prop/test_boards
 check_PROGRAMS += $(boards_tests)
@@ -13,6 +14,12 @@ boards_libs = libhvboards.la libhvlog.la libhvpackage.la libhvaccel.la libhvtask
 tests_unit_test_board_fsm_SOURCES = tests/unit/test_board_fsm.c
 tests_unit_test_board_fsm_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_board_fsm_LDADD = libhvboards.la $(CHECK_LIBS)
+tests_unit_test_boardclock_SOURCES = tests/unit/test_boardclock.c
+tests_unit_test_boardclock_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_boardclock_LDADD = libhvboards.la libhvutil.la $(CHECK_LIBS) -lm
+tests_unit_test_rate_SOURCES = tests/unit/test_rate.c
+tests_unit_test_rate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_rate_LDADD = libhvboards.la $(CHECK_LIBS)
 tests_unit_test_tracker_SOURCES = tests/unit/test_tracker.c
 tests_unit_test_tracker_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tracker_LDADD = libhvboards.la libhvutil.la $(CHECK_LIBS) -lm

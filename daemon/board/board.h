@@ -98,7 +98,8 @@ bool board_can_take(struct board *b, struct model *m);
 /* Is it resident and proved there? For boards and models verbs. */
 bool board_has_model(const struct board *b, const struct model *m);
 /* HV_E_BUSY: no room, or the model is not resident: ask board_can_take() first. HV_E_INVAL:
- * no records, or more than the board takes at once. HV_E_NOENT: it has no such ring. The batch is taken only on HV_OK. */
+ * no records, or more than the board takes at once. HV_E_NOENT: it has no such ring. The batch
+ * is taken only on HV_OK. */
 HV_NODISCARD int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns);
 
 /* A model left the catalogue: what was worked out for it is dropped. */

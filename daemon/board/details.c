@@ -101,8 +101,12 @@ static void on_line(struct board *b, const union link_msg *m, uint64_t now_us)
 
 static void on_baud(struct board *b, const union link_msg *m, uint64_t now_us)
 {
-	act(b, rate_answer(&b->details.rate, m->baud.bps, m->baud.code == 0, counts_of(b), now_us),
-	    now_us);
+	int code = (int16_t)m->baud.code;
+	enum rate_reply reply = code == HV_OK       ? RATE_GRANTED
+				: code == HV_E_BUSY ? RATE_LATER
+						    : RATE_REFUSED;
+
+	act(b, rate_answer(&b->details.rate, m->baud.bps, reply, counts_of(b), now_us), now_us);
 }
 
 void board_rate_begin(struct board *b)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 enum {
+	LATER_MAX = 5, /* then the rate counts as refused */
 	SILENCE_US = 1500000, /* status is asked for more often */
 	WATCH_FRAMES = 64, /* damaged ones, before a rate is given up for them */
 	WATCH_SHARE = 8, /* fewer good ones than one in so many */
@@ -87,12 +88,18 @@ static void mark_failed(struct rate *r, uint32_t bps)
 		r->failed[i] = r->failed[i] || r->list[i] == bps;
 }
 
-enum rate_act rate_answer(struct rate *r, uint32_t bps, bool granted, struct rate_counts c,
+enum rate_act rate_answer(struct rate *r, uint32_t bps, enum rate_reply reply, struct rate_counts c,
 			  uint64_t now_us)
 {
 	if (r->state != RATE_ASKED || bps != r->wanted_bps)
 		return RATE_NOTHING;
-	if (!granted) {
+	if (reply == RATE_LATER && r->later++ < LATER_MAX) {
+		r->state = RATE_BACK;
+		r->until_us = now_us + RATE_BACK_US;
+		return RATE_NOTHING;
+	}
+	r->later = 0;
+	if (reply != RATE_GRANTED) {
 		mark_failed(r, bps);
 		return ask(r, now_us);
 	}

@@ -37,6 +37,7 @@ struct rate {
 	bool failed[RATE_LIST_MAX];
 	uint8_t n;
 	unsigned fallbacks; /* since rate_init() */
+	unsigned later; /* times in a row that the board was not ready to change */
 	uint64_t until_us, heard_us;
 	struct rate_counts seen;
 };
@@ -48,7 +49,8 @@ void rate_hello(struct rate *r, uint32_t bps); /* heard at this rate */
 /* The board told its rates, in any order. */
 enum rate_act rate_offer(struct rate *r, uint32_t meet_bps, const uint32_t *list, size_t n,
 			 uint64_t now_us);
-enum rate_act rate_answer(struct rate *r, uint32_t bps, bool granted, struct rate_counts c,
+enum rate_reply { RATE_GRANTED, RATE_REFUSED, RATE_LATER };
+enum rate_act rate_answer(struct rate *r, uint32_t bps, enum rate_reply reply, struct rate_counts c,
 			  uint64_t now_us);
 /* Time has passed, or frames have come. */
 enum rate_act rate_tick(struct rate *r, struct rate_counts c, uint64_t now_us);

@@ -80,6 +80,13 @@ static void on_state(struct peer *p, const struct link_model_state *s)
 	p->slot_states[s->slot]++;
 }
 
+static void on_box(struct peer *p, const struct link_box *m)
+{
+	p->others++;
+	for (unsigned i = 0; i < m->n && p->box_n < sizeof(p->box_kind); i++)
+		p->box_kind[p->box_n++] = m->tail.bytes[i * LINK_BOX_EVENT_BYTES + 6];
+}
+
 static void on_message(struct peer *p, const union link_msg *m)
 {
 	switch (m->any.id_) {
@@ -89,13 +96,21 @@ static void on_message(struct peer *p, const union link_msg *m)
 	case LINK_RESULT: on_result(p, &m->result); break;
 	case LINK_PRIMARY: p->reports++, p->events += m->primary.n; break;
 	case LINK_STATUS: p->status = m->status, p->statuses++; break;
-	case LINK_BUFFER_RESULT: on_buffer_result(p, &m->buffer_result); break;
-	case LINK_LINE:
-	case LINK_BAUD:
+	case LINK_BUFFER_RESULT:
+		p->buffer_result = m->buffer_result;
+		on_buffer_result(p, &m->buffer_result);
+		break;
 	case LINK_TIME:
-	case LINK_BUFFER:
-	case LINK_BOX:
-	case LINK_STAND: p->others++; break;
+		p->time = m->time;
+		p->time_heard_ns = vboard_now_ns(p->b);
+		p->times++;
+		p->others++;
+		break;
+	case LINK_BAUD: p->baud = m->baud, p->others++; break;
+	case LINK_STAND: p->stand = m->stand, p->others++; break;
+	case LINK_BOX: on_box(p, &m->box); break;
+	case LINK_LINE:
+	case LINK_BUFFER: p->others++; break;
 	default: abort(); /* a board never sends these */
 	}
 }

@@ -41,6 +41,13 @@ struct peer {
 	struct link_result result; /* the last one, without its tail */
 	struct link_status status;
 	struct link_clock clock;
+	struct link_time time; /* the last one, and when it came */
+	uint64_t time_heard_ns;
+	struct link_baud baud;
+	struct link_stand stand;
+	struct link_buffer_result buffer_result; /* without its tail */
+	uint8_t box_kind[64]; /* of the events of the black box that came */
+	unsigned times, box_n;
 	unsigned clocks, statuses, reports, events, others;
 	int last_code;
 	struct peer_job job[PEER_JOBS];
