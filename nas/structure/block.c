@@ -13,7 +13,7 @@
  * of the blocks; rows of like size share a layer and its shift, so that all weights use their
  * eight bits. The last layer is solved by least squares on the coefficients that the first ones
  * really give. */
-enum { SIDE = 8, N = 64, BLOCKS = 8192, GROUPS_MAX = 16, RESIDUAL_STEP = 200 };
+enum { SIDE = 8, N = 64, BLOCKS = 8192, GROUPS_MAX = 16, RESIDUAL_STEP = 200, COPIES_MAX = 3 };
 
 /* clang-format off */
 static const uint8_t luminance[N] = { /* ITU-T T.81, table K.1 */
@@ -28,11 +28,13 @@ struct block {
 	struct structure *s;
 	struct nas_data d;
 	int quality;
+	unsigned copies; /* of every pixel among the channels: weights add up, so they get finer */
 	unsigned groups; /* first layers */
 	int shift[GROUPS_MAX];
 	unsigned order[N]; /* coefficients in the order of the layers' channels */
 	float *x, *q; /* (N, records): pixels minus 128, coefficients */
-	int8_t *first, *bias, *second; /* (N, N), (N), (2 N, N): rows and residual rows */
+	int16_t *first; /* (N, N): sums of the copies' weights */
+	int8_t *bias, *second; /* (N), (2 N, N): rows and residual rows */
 	bool residual;
 	double unit[N], constant[N]; /* of the second layer's rows; residual ones are finer */
 };
@@ -80,7 +82,7 @@ static void make_groups(struct block *b)
 	for (unsigned g = 0; g < b->groups; g++) {
 		double most = largest(b->order[g * (N / b->groups)], b->quality);
 
-		b->shift[g] = 7 + (int)ceil(log2(most / 127));
+		b->shift[g] = 7 + (int)ceil(log2(most / (127.0 * b->copies)));
 	}
 }
 
@@ -128,9 +130,10 @@ static int first_layers(struct block *b)
 	for (unsigned c = 0; r == HV_OK && c < N; c++) {
 		const double unit = ldexp(1, shift_of(b, c) - 7);
 
-		r = nas_gram_round(&g, c, 1e-5, group, &unit, 127, NULL, q, &constant, &err);
+		r = nas_gram_round(&g, c, 1e-5, group, &unit, 127 * (int)b->copies, NULL, q,
+				   &constant, &err);
 		for (unsigned k = 0; k < N; k++)
-			b->first[c * N + k] = (int8_t)q[k + 1];
+			b->first[c * N + k] = (int16_t)q[k + 1];
 		b->bias[c] = (int8_t)rint(constant / unit / 128);
 	}
 	nas_gram_clear(&g);
@@ -241,16 +244,17 @@ static int decode(const struct block *b, struct hostprog *h)
 }
 
 /* One channel for each pixel of the block. */
-static int encode(struct hostprog *h)
+static int encode(struct hostprog *h, unsigned copies)
 {
 	int r = hostprog_block_add(h, HOSTPROG_ENCODE, 1, 1);
 
 	for (unsigned i = 0; r >= 0 && i < N; i++) {
-		r = hostprog_add(h, (struct hostprog_ins){ .op = HP_IN, .index = i });
-		if (r >= 0)
+		int from = r = hostprog_add(h, (struct hostprog_ins){ .op = HP_IN, .index = i });
+
+		for (unsigned c = 0; r >= 0 && c < copies; c++)
 			r = hostprog_add(h, (struct hostprog_ins){ .op = HP_EMIT,
-								   .a = (uint16_t)(2 * i),
-								   .b = (uint16_t)i,
+								   .a = (uint16_t)from,
+								   .b = (uint16_t)(c * N + i),
 								   .k = 1,
 								   .offset = -128 });
 	}
@@ -263,6 +267,23 @@ static int8_t *copy(const int8_t *from, size_t n)
 
 	if (to != NULL)
 		memcpy(to, from, n);
+	return to;
+}
+
+/* Weights of `rows` rows from `at` on, shared out to the copies of their pixels. */
+static int8_t *share(const struct block *b, unsigned at, unsigned rows)
+{
+	int8_t *to = malloc((size_t)rows * N * b->copies), *w = to;
+
+	for (unsigned r = at; to != NULL && r < at + rows; r++)
+		for (unsigned c = 0; c < b->copies; c++)
+			for (unsigned k = 0; k < N; k++) {
+				int sum = b->first[r * N + k], n = (int)b->copies;
+
+				/* floor((sum + c) / n): they add up to the sum */
+				sum += (int)c + 128 * n;
+				*w++ = (int8_t)(sum / n - 128);
+			}
 	return to;
 }
 
@@ -279,15 +300,15 @@ static int add(const struct block *b)
 
 	if (p == NULL)
 		return HV_E_NOMEM;
-	p->net.channels = N;
+	p->net.channels = (uint16_t)(N * b->copies);
 	p->net.height = p->net.width = 1;
 	for (unsigned g = 0; g < b->groups; g++) {
 		unsigned at = g * (N / b->groups);
 
 		rows = N / b->groups;
 
-		l = structure_layer(p, CNN_OP_LINEAR, CNN_FROM_INPUT, N, rows,
-				    copy(b->first + at * N, rows * N), copy(b->bias + at, rows));
+		l = structure_layer(p, CNN_OP_LINEAR, CNN_FROM_INPUT, N * b->copies, rows,
+				    share(b, at, rows), copy(b->bias + at, rows));
 		l->shift = (int8_t)b->shift[g];
 		complete &= l->weights != NULL && l->bias != NULL;
 	}
@@ -304,16 +325,32 @@ static int add(const struct block *b)
 		host = nas_pack_host(p, s->q->task);
 	r = r == HV_OK && host == NULL ? HV_E_NOMEM : r;
 	if (r == HV_OK)
-		r = encode(host);
+		r = encode(host, b->copies);
 	if (r >= 0)
 		r = decode(b, host);
 	if (r < 0) {
 		package_free(p);
 		return r;
 	}
-	snprintf(text, sizeof(text), "8x8 DCT, quality %d, %u scales%s", b->quality, b->groups,
-		 b->residual ? ", residual rows" : "");
+	snprintf(text, sizeof(text), "8x8 DCT, quality %d, %u scales, %u copies%s", b->quality,
+		 b->groups, b->copies, b->residual ? ", residual rows" : "");
 	return nas_front_add_package(s->f, s->q, p, "rounding", text, 4096, s->why, s->cap);
+}
+
+/* One division of the rows, without and with residual rows of the last layer. */
+static int run_groups(struct block *b)
+{
+	int r = first_layers(b);
+
+	if (r == HV_OK)
+		coefficients(b);
+	for (unsigned k = 0; r == HV_OK && k < 2; k++) {
+		b->residual = k > 0;
+		r = second_layer(b);
+		if (r == HV_OK)
+			r = add(b);
+	}
+	return r;
 }
 
 /* Pixels minus 128 (N, n), from the columns of the data. */
@@ -324,18 +361,13 @@ static int run(struct block *b)
 
 	for (size_t i = 0; i < N * n; i++)
 		b->x[i] = (float)(b->d.in[i] - 128);
-	for (b->groups = 1; r == HV_OK && b->groups <= GROUPS_MAX; b->groups *= 2) {
-		r = first_layers(b);
-		if (r == HV_OK)
-			coefficients(b);
-		for (unsigned k = 0; r == HV_OK && k < 2; k++) {
-			b->residual = k > 0;
-			r = second_layer(b);
-			if (r == HV_OK)
-				r = add(b);
+	for (b->copies = 1; r == HV_OK && b->copies <= COPIES_MAX; b->copies++)
+		for (b->groups = 1; r == HV_OK && b->groups <= GROUPS_MAX; b->groups *= 4) {
+			r = run_groups(b);
+			nas_say(b->s->q, "scales",
+				((b->copies - 1) * 3 + log2(b->groups) / 2) / (COPIES_MAX * 3),
+				NAN);
 		}
-		nas_say(b->s->q, "scales", b->groups / (double)GROUPS_MAX, NAN);
-	}
 	return r;
 }
 
@@ -353,7 +385,7 @@ int structure_block(struct structure *s)
 		return r;
 	b.x = malloc(sizeof(*b.x) * N * BLOCKS);
 	b.q = malloc(sizeof(*b.q) * N * BLOCKS);
-	b.first = malloc(N * N);
+	b.first = malloc(sizeof(*b.first) * N * N);
 	b.bias = malloc(N);
 	b.second = malloc(2 * N * N);
 	r = HV_E_NOMEM;
