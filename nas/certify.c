@@ -49,7 +49,8 @@ static double figure_of(const struct court *c, const struct batch *one, double m
 	case HARVEST_MISS_RATE: return one->misses;
 	case HARVEST_MAX_ABS: return max_abs;
 	case HARVEST_NRMSE: return sqrt(one->err2 / n);
-	case HARVEST_NRMSE_RANGE: return sqrt(one->err2 / n) / fmax(c->whole.range, 1e-300);
+	case HARVEST_NRMSE_RANGE:
+		return sqrt(one->err2 / n) / (c->whole.range > 0 ? c->whole.range : 1);
 	case HARVEST_IMAGE_DIFF: return sqrt(one->err2 / n) / 255;
 	}
 	return 0;
@@ -195,6 +196,19 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* A range that only the whole sample could tell. */
+static void rescale(struct court *c, uint64_t samples)
+{
+	double range = c->whole.ref_max - c->whole.ref_min;
+
+	if (c->task->metric != HARVEST_NRMSE_RANGE || c->whole.range > 0 || !(range > 0))
+		return;
+	for (uint64_t i = 0; i < samples; i++)
+		c->figure[i] = (float)((double)c->figure[i] / range);
+	for (unsigned i = 0; i < c->v->worsts; i++)
+		c->v->worst[i] /= range;
+}
+
 static void spread(struct court *c, uint64_t samples, struct package_cert *cert)
 {
 	struct nas_verdict *v = c->v;
@@ -243,6 +257,7 @@ static int hold(struct court *c, uint64_t seed, uint64_t samples, char *why, siz
 			 (unsigned long long)samples);
 		return HV_E_INVAL;
 	}
+	rescale(c, samples);
 	spread(c, samples, cert);
 	c->v->balanced_miss = c->v->base_rate = NAN;
 	if (c->task->metric == HARVEST_MISS_RATE && c->yes > 0 && c->no > 0) {

@@ -15,6 +15,7 @@
 enum {
 	TRAIN = 8192,
 	TRAIN_MORE = 131072,
+	TRAIN_MOST = 1 << 20, /* when there are ten minutes */
 	VALID = 8192,
 	QUICK = 2048,
 	INS_MAX = 24,
@@ -538,7 +539,8 @@ static int more_data(struct points *g, const struct nas_encoding *e)
 
 	if (reached(g) || !nas_time_left(g->q, 0.8))
 		return HV_OK;
-	r = nas_data_draw(g->q->task, 1, 0, TRAIN_MORE, &train, g->why, g->cap);
+	r = nas_data_draw(g->q->task, 1, 0, g->q->budget_s < 600 ? TRAIN_MORE : TRAIN_MOST, &train,
+			  g->why, g->cap);
 	if (r == HV_OK)
 		r = nas_gradient_run(g->q, g->f, e, &train, &g->valid, g->why, g->cap);
 	nas_data_clear(&train);
