@@ -260,8 +260,7 @@ static int check_name(const struct nas_cli *c)
 	if (name == NULL || package_name_ok(name, false))
 		return EXIT_DONE;
 	return nas_cli_fail(c, HV_E_INVAL,
-			    "--name '%.40s' is no name of a package: 1 to 31 of a-z 0-9 - _",
-			    name);
+			    "--name '%.40s' is no name of a package: 1 to 31 of a-z 0-9 - _", name);
 }
 
 int nas_cli_search(const struct nas_cli *c)
