@@ -20,7 +20,7 @@ START_TEST(samples_stay_in_the_domain_that_the_task_names)
 	static double x[4356];
 
 	ck_assert(t->domain_count == 1 || t->domain_count == n);
-	for (uint64_t index = 0; index < (n > 1000 ? 40 : 2000); index++) {
+	for (uint64_t index = 0; index < (n > 1000 ? 12 : 200); index++) {
 		t->sample(3, index, in);
 		tensor_to_double(&t->in, in, x);
 		for (size_t i = 0; i < n; i++) {
@@ -435,6 +435,8 @@ static Suite *points_suite(void)
 	TCase *say = tcase_create("descriptions");
 	TCase *def = tcase_create("definitions");
 	int all = (int)task_count();
+
+	tcase_set_timeout(say, 60);
 
 	tcase_add_loop_test(say, samples_stay_in_the_domain_that_the_task_names, 0, all);
 	tcase_add_loop_test(say, range_is_that_of_the_test_set, 0, all);
