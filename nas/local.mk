@@ -25,5 +25,5 @@ libhvnas_la_LIBADD = libhvsuper.la libhvpackage.la libhvaccel.la libhvtasks.la l
 
 bin_PROGRAMS += harvest-nas
 harvest_nas_SOURCES = nas/cli/main.c nas/cli/cli.h nas/cli/request.c nas/cli/search.c \
-	nas/cli/certify.c nas/cli/list.c
-harvest_nas_LDADD = libhvnas.la
+	nas/cli/certify.c nas/cli/list.c nas/cli/plugin.c
+harvest_nas_LDADD = libhvnas.la libhvplugin.la

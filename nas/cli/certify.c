@@ -60,6 +60,7 @@ int nas_cli_certify(const struct nas_cli *c)
 	struct nas_verdict v;
 	uint64_t seed, samples;
 	char why[400] = "";
+	const char *reason;
 	bool holds;
 	int r;
 
@@ -88,6 +89,11 @@ int nas_cli_certify(const struct nas_cli *c)
 	r = package_self_test(p, why, sizeof(why));
 	if (r == HV_OK)
 		r = nas_certify(p, t, seed, samples, &v, why, sizeof(why));
+	if (nas_cli_task_broken(&reason) < 0) {
+		r = nas_cli_fail(c, nas_cli_task_broken(&reason), "%s", reason);
+		package_free(p);
+		return r;
+	}
 	if (r < 0) {
 		r = nas_cli_fail(c, r, "%s: %s", c->argv[0], why);
 		package_free(p);

@@ -59,8 +59,9 @@ bool nas_cli_whole(const struct nas_cli *c, enum nas_opt o, uint64_t lo, uint64_
  * nas_cli_task_close(). */
 int nas_cli_task(const struct nas_cli *c, const char *name, const struct harvest_task **task);
 void nas_cli_task_close(void);
-/* What the plug-in's process said when it broke; NULL: nothing. */
-const char *nas_cli_task_broken(void);
+int nas_cli_plugin(const struct nas_cli *c, const char *path, const struct harvest_task **task);
+/* HV_OK, or what a plug-in broke with while it was used, and a sentence. */
+int nas_cli_task_broken(const char **why);
 
 /* Least error that counts, and the aim: of the task, or what stands in for them. */
 void nas_cli_marks(const struct harvest_task *t, double *pass, double *goal);

@@ -241,15 +241,19 @@ static int conclude(struct outcome *o)
 static int search(struct outcome *o)
 {
 	char why[400] = "";
+	const char *reason;
 	int r = nas_search(&o->q, &o->front, why, sizeof(why));
 
+	if (nas_cli_task_broken(&reason) < 0)
+		return nas_cli_fail(o->c, nas_cli_task_broken(&reason), "%s", reason);
 	if (r < 0)
-		return nas_cli_fail(o->c, r, "%s",
-				    nas_cli_task_broken() != NULL ? nas_cli_task_broken() : why);
+		return nas_cli_fail(o->c, r, "%s", why);
 	r = settle(o, o->q.aim, why, sizeof(why));
 	if (r == HV_OK && !o->meets && o->q.aim != o->q.max_error)
 		r = settle(o, o->q.max_error, why, sizeof(why));
 	nas_cli_progress_end();
+	if (nas_cli_task_broken(&reason) < 0)
+		return nas_cli_fail(o->c, nas_cli_task_broken(&reason), "%s", reason);
 	return r < 0 ? nas_cli_fail(o->c, r, "%s", why) : EXIT_DONE;
 }
 
