@@ -84,7 +84,6 @@ $(OUT)/size.txt: $(OUT)/agent-core.elf $(OUT)/agent-mps2.elf $(OUT)/agent-max780
 		"$(patsubst %,$(OUT)/%.ci,$(core))" \
 		"$(max78000_objects:.o=.ci)" >$@.new || { cat $@.new; rm -f $@.new; exit 1; }
 	@mv $@.new $@
-	@cat $@
 
 -include $(all_objects:.o=.d)
 .PHONY: all

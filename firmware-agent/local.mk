@@ -26,6 +26,7 @@ firmware: harvest-model$(EXEEXT)
 	fi
 	@$(MAKE) -f $(top_srcdir)/firmware-agent/firmware.mk SRC='$(top_srcdir)' OUT=firmware \
 		ARM_CC='$(ARM_CC)' MODEL=./harvest-model$(EXEEXT)
+	@cat firmware/size.txt
 clean-local:
 	rm -rf firmware
 .PHONY: firmware

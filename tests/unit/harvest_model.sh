@@ -90,7 +90,8 @@ check "two images have the same bytes" cmp "$W/k.img" "$W/k2.img"
 
 # All installed packages prove themselves.
 exits 0 check "$B"/models/approx/*/*.hvm
-check "24 packages pass" grep -q '^24 passed, 0 failed$' "$W/out"
+all=$(ls "$B"/models/approx/*/*.hvm | wc -l)
+check "all $all packages pass" grep -q "^$all passed, 0 failed\$" "$W/out"
 echo "# about these files" >"$W/README.md"
 exits 0 check "$W/a.hvm" "$W/README.md"
 check "a text beside the files is passed over" grep -q '^1 passed, 0 failed, 1 skipped' "$W/out"
