@@ -125,6 +125,7 @@ static struct board *return_of(struct board *old, struct board *b)
 	old->heard_us = b->heard_us;
 	old->fsm.since_us = b->fsm.since_us;
 	link_bind(old->link, &board_link_events, old);
+	rate_init(&old->details.rate); /* replugged: what failed may carry now */
 	board_event(old, BOARD_EV_ATTACHED, b->heard_us);
 	boards_forget_stranger(b);
 	return old;

@@ -26,6 +26,7 @@ bool rate_begin(struct rate *r)
 void rate_hello(struct rate *r, uint32_t bps)
 {
 	r->now_bps = bps;
+	r->state = RATE_PLAIN;
 }
 
 /* The fastest that has not failed; the meeting rate when there is none. */

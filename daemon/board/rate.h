@@ -45,7 +45,7 @@ struct rate {
 void rate_init(struct rate *r); /* plugged in, or the operator's reset */
 /* A new life begins: true when the line must get r->now_bps, the meeting rate. */
 bool rate_begin(struct rate *r);
-void rate_hello(struct rate *r, uint32_t bps); /* heard at this rate */
+void rate_hello(struct rate *r, uint32_t bps); /* heard at this rate: nothing was asked yet */
 /* The board told its rates, in any order. */
 enum rate_act rate_offer(struct rate *r, uint32_t meet_bps, const uint32_t *list, size_t n,
 			 uint64_t now_us);

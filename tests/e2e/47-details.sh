@@ -97,5 +97,9 @@ board_stop slow
 # The samples go with their board.
 board_stop ear
 wait_for 20 shows "$ear" '"state":"absent"'
+board_start ear --buffer mic="$W/mic.raw",rate_hz=16000 # plugged in again: the same board
+wait_for 20 ready_at "$ear" 1000000
+board_stop ear
+wait_for 20 shows "$ear" '"state":"absent"'
 expect 4 'not plugged in' ctl submit --buffer mic --task fft64 --records 2 --route board:"$ear"
 finish
