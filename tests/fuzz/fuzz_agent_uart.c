@@ -96,12 +96,52 @@ static void raw_message(struct hv_rd *r)
 		peer_run(&p, 1000000);
 }
 
+/* Fields as they come: any ring, position, hop and count. */
+static void job_buffer(struct hv_rd *r)
+{
+	union link_msg m = { .job_buffer = { .id_ = LINK_JOB_BUFFER, .job = hv_rd_u8(r) } };
+
+	m.job_buffer.slot = hv_rd_u8(r) % 5;
+	m.job_buffer.records = hv_rd_u8(r) % 9;
+	m.job_buffer.buffer = hv_rd_u8(r) % 3;
+	m.job_buffer.from = hv_rd_u8(r) % 3;
+	m.job_buffer.first = hv_rd_u16(r);
+	m.job_buffer.hop = hv_rd_u16(r);
+	m.job_buffer.span = hv_rd_u16(r);
+	(void)peer_send(&p, &m, NULL, 0);
+}
+
+static void stand(uint8_t how)
+{
+	if (how % 2 == 0)
+		agent_stand_down(&b->agent);
+	else
+		agent_resume(&b->agent, how % 4 == 1);
+	b->more = true;
+}
+
+/* Memory of its own, so that a read outside is found. */
+static void offer_ring(void)
+{
+	static int16_t *samples;
+	struct agent_buffer ring = {
+		.name = "mic", .dtype = AGENT_S16, .channels = 1, .samples = 300, .write_ahead = 7
+	};
+
+	if (samples == NULL)
+		samples = calloc(ring.samples, sizeof(*samples));
+	ring.memory = samples;
+	if (samples == NULL || agent_buffer_register(&b->agent, &ring) != 0)
+		abort();
+	agent_buffer_advance(&b->agent, 0, 1000);
+}
+
 static void command(uint8_t what, struct hv_rd *r)
 {
 	union link_msg m = { .model_commit = { .id_ = LINK_MODEL_COMMIT } };
 	size_t n = hv_rd_left(r);
 
-	switch (what % 11) {
+	switch (what % 14) {
 	case 0: vboard_feed(b, hv_rd_bytes(r, n), n); break;
 	case 1: raw_message(r); break;
 	case 2: begin(hv_rd_u8(r)); break;
@@ -123,7 +163,10 @@ static void command(uint8_t what, struct hv_rd *r)
 	case 7: primary_begin(); break;
 	case 8: primary_end(); break;
 	case 9: arq_connect(&p.arq, (uint16_t)(hv_rd_u8(r) + 1u), vboard_now_ns(b) / 1000); break;
-	default: peer_run(&p, hv_rd_u16(r) * 1000u); break;
+	case 10: peer_run(&p, hv_rd_u16(r) * 1000u); break;
+	case 11: job_buffer(r); break;
+	case 12: agent_buffer_advance(&b->agent, hv_rd_u8(r) % 2, hv_rd_u16(r)); break;
+	default: stand(hv_rd_u8(r)); break;
 	}
 }
 
@@ -159,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	once();
 	b->fault.reset_ns = vboard_now_ns(b);
 	vboard_run(b, vboard_now_ns(b) + 1);
+	offer_ring();
 	peer_init(&p, b);
 	arq_connect(&p.arq, 1, vboard_now_ns(b) / 1000);
 	peer_run(&p, 1000000);
