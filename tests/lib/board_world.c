@@ -114,9 +114,8 @@ static void wl_close(struct link *l)
 		wl->w->wire = NULL;
 }
 
-static const struct link_kind world_kind = {
-	"world", wl_room, wl_write, wl_flush, wl_arm, wl_close, NULL
-};
+static const struct link_kind world_kind = { "world", wl_room,  wl_write, wl_flush,
+					     wl_arm,  wl_close, NULL };
 
 static void bury(struct world *w)
 {

@@ -49,9 +49,8 @@ static void rl_close(struct link *l)
 		rl->owner->wire = NULL;
 }
 
-static const struct link_kind raw_kind = {
-	"raw", rl_room, rl_write, rl_flush, rl_arm, rl_close, NULL
-};
+static const struct link_kind raw_kind = { "raw",  rl_room,  rl_write, rl_flush,
+					   rl_arm, rl_close, NULL };
 
 static void bury(void)
 {
