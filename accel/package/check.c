@@ -106,7 +106,7 @@ static int check_raw(const struct package *p, char *why, size_t cap)
 	const struct cnn_steps *s = &p->steps;
 	unsigned sets = 0;
 
-	if (s->input != CNN_IN_BYTES || p->net.fifo || p->net.input_chw ||
+	if (s->input != CNN_IN_BYTES || p->net.fifo || (p->net.input_chw && s->channels != 1) ||
 	    p->net.channels != s->channels || p->net.height != s->height ||
 	    p->net.width != s->width || p->host->channels != s->channels ||
 	    p->host->pixels != cnn_steps_positions(s))

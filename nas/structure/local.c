@@ -20,7 +20,14 @@
  * Is the answer the length of a vector of two filters' outputs? Its square is then a quadratic
  * form of rank two in the pixels; least squares finds the form, its eigenvectors are the filters,
  * and the length is the mean of |a cos t + b sin t| over directions t: units to begin with. */
-enum { TAPS = 9, PATCHES = 8192, IMAGES = 48, JOBS_MAX = 12, PAIRS = TAPS * (TAPS + 1) / 2 };
+enum {
+	TAPS = 9,
+	PATCHES = 8192,
+	IMAGES = 48,
+	JOBS_MAX = 12,
+	UNITS_MAX = 16,
+	PAIRS = TAPS * (TAPS + 1) / 2
+};
 
 struct local {
 	struct structure *s;
@@ -30,6 +37,8 @@ struct local {
 	size_t n;
 	bool has_filters;
 	double filter[2][TAPS]; /* answer = sqrt(sum of the squares of their outputs) */
+	int shift[JOBS_MAX]; /* of the output layer */
+	int8_t bias[JOBS_MAX];
 	struct nas_model *model[JOBS_MAX];
 	unsigned jobs;
 };
@@ -181,6 +190,36 @@ static void directions(const struct local *l, unsigned width, int8_t *w)
 	}
 }
 
+/* The output in eight bits, answer minus 128, since an image of 32-bit words has no room: rows in
+ * units of 2^(shift - 7), the constant in the bias. */
+static int round_output(struct local *l, struct nas_model *m, unsigned job)
+{
+	unsigned columns = 0, units = m->hidden[0].units;
+	hv_autofree float *f = nas_model_features(m, l->x, l->n, &columns);
+	uint8_t group[UNITS_MAX + 1] = { 0 };
+	double coef[UNITS_MAX + 1], most = 0, err, constant, unit;
+	int32_t q[UNITS_MAX + 1];
+	struct nas_gram g;
+	int r = f != NULL ? nas_gram_make(f, columns, l->t, 1, l->w, l->n, &g) : HV_E_NOMEM;
+
+	if (r < 0)
+		return r;
+	r = nas_gram_solve(&g, 0, 1e-6, coef, &err);
+	for (unsigned i = 1; i <= units; i++)
+		most = fmax(most, fabs(coef[i]));
+	l->shift[job] = (int)ceil(log2(fmax(most, 1e-9) / 127)) + 7;
+	l->shift[job] = l->shift[job] < 0 ? 0 : l->shift[job] > 15 ? 15 : l->shift[job];
+	unit = ldexp(1, l->shift[job] - 7);
+	if (r == HV_OK)
+		r = nas_gram_round(&g, 0, 1e-6, group, &unit, 127, NULL, q, &constant, &err);
+	nas_gram_clear(&g);
+	constant = rint((constant - 128) / ldexp(1, l->shift[job]));
+	l->bias[job] = (int8_t)(constant < -128 ? -128 : constant > 127 ? 127 : constant);
+	for (unsigned i = 0; r == HV_OK && i < units; i++)
+		m->rows[0][i] = (int8_t)q[i + 1];
+	return r;
+}
+
 /* Units of one width: greedy, then the output layer. */
 static int fit(void *ctx, unsigned job)
 {
@@ -230,7 +269,8 @@ static int fit(void *ctx, unsigned job)
 					    .bias = u.bias,
 					    .shift = p.shift,
 					    .act = p.act };
-	return nas_model_solve(m, l->x, l->n, l->t, l->w, false);
+	r = nas_model_solve(m, l->x, l->n, l->t, l->w, false);
+	return r == HV_OK ? round_output(l, m, job) : r;
 }
 
 static int8_t *taken(int8_t **from)
@@ -241,8 +281,10 @@ static int8_t *taken(int8_t **from)
 	return p;
 }
 
-static int add(struct local *l, struct nas_model *m)
+static int add(struct local *l, unsigned job)
 {
+	struct nas_model *m = l->model[job];
+	int8_t *bias = malloc(1);
 	struct structure *s = l->s;
 	struct package *p = calloc(1, sizeof(*p));
 	struct nas_hidden *h = &m->hidden[0];
@@ -251,9 +293,14 @@ static int add(struct local *l, struct nas_model *m)
 	char text[64];
 	int r;
 
-	if (p == NULL)
+	if (p == NULL || bias == NULL) {
+		free(p);
+		free(bias);
 		return HV_E_NOMEM;
+	}
+	*bias = l->bias[job];
 	p->net.channels = 1;
+	p->net.input_chw = true; /* four pixels a word, so that the layers have room beside it */
 	p->net.height = (uint16_t)(l->rows + 2);
 	p->net.width = (uint16_t)(l->cols + 2);
 	c = structure_layer(p, CNN_OP_CONV2D, CNN_FROM_INPUT, 1, h->units, taken(&h->weights),
@@ -261,9 +308,9 @@ static int add(struct local *l, struct nas_model *m)
 	c->kernel_h = c->kernel_w = 3;
 	c->shift = (int8_t)h->shift;
 	c->act = h->act;
-	c = structure_layer(p, CNN_OP_CONV2D, 0, h->units, 1, taken(&m->rows[0]), NULL);
+	c = structure_layer(p, CNN_OP_CONV2D, 0, h->units, 1, taken(&m->rows[0]), bias);
 	c->kernel_h = c->kernel_w = 1;
-	c->out_bits = 32;
+	c->shift = (int8_t)l->shift[job];
 	c->is_output = true;
 	r = nas_pack_steps(p);
 	host = r == HV_OK ? nas_pack_host(p, s->q->task) : NULL;
@@ -272,8 +319,7 @@ static int add(struct local *l, struct nas_model *m)
 	if (r >= 0)
 		r = structure_emit_map(host, l->rows + 2, l->cols + 2, 1, -128);
 	if (r >= 0)
-		r = structure_results(host, l->rows * l->cols, m->row[0].unit[0],
-				      m->row[0].constant);
+		r = structure_results(host, l->rows * l->cols, 1, 128);
 	if (r < 0) {
 		package_free(p);
 		return r;
@@ -304,7 +350,7 @@ int structure_local(struct structure *s)
 		r = nas_jobs_run(fit, &l, l.jobs, s->q->threads);
 	for (unsigned i = 0; i < l.jobs; i++) {
 		if (r == HV_OK)
-			r = add(&l, l.model[i]);
+			r = add(&l, i);
 		nas_model_free(l.model[i]);
 	}
 	free(l.x);
