@@ -19,12 +19,14 @@ enum { EXIT_WORK = 1, EXIT_REFUSED = 3, EXIT_NO_DAEMON = 5, EXIT_FILE = 8 };
 #define AHEAD_NS     UINT64_C(20000000)
 #define AHEAD_FACTOR 20
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, hang;
 
 static void on_signal(int sig)
 {
-	(void)sig;
-	stop = 1;
+	if (sig == SIGUSR1)
+		hang = 1;
+	else
+		stop = 1;
 }
 
 struct pace {
@@ -105,6 +107,9 @@ static int serve(struct board_options *o, struct vboard *b, const sigset_t *open
 		/* bytes that come now do not arrive in the board's past */
 		if (!o->fast && s.fd >= 0)
 			(void)advance(&p, b, &s, wall);
+		if (hang)
+			b->fault.reset_ns = vboard_now_ns(b);
+		hang = 0;
 		err = board_socket_run(&s, b, wall);
 		if (err != HV_OK)
 			break;
@@ -252,9 +257,11 @@ int main(int argc, char **argv)
 	sigemptyset(&block);
 	sigaddset(&block, SIGTERM);
 	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &block, &open_mask);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGUSR1, &act, NULL);
 	if (o.log != NULL)
 		log = fopen(o.log, "we");
 	if (o.log != NULL && log == NULL) {

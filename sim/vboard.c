@@ -214,7 +214,7 @@ static void reset(struct vboard *b)
 		b->inference++;
 		next_arrival(b);
 	}
-	b->config.reset_cause = 1;
+	b->config.reset_cause = AGENT_RESET_WATCHDOG;
 	(void)boot(b); /* the same configuration was good before */
 }
 

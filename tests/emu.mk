@@ -38,3 +38,17 @@ tests/emu/tiny.bin: tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld
 		-T $(top_srcdir)/tests/emu/m78k/tiny.ld $(top_srcdir)/tests/emu/m78k/tiny.c \
 		-o tests/emu/tiny.elf && \
 	$$(echo '$(ARM_CC)' | sed 's/gcc$$/objcopy/') -O binary tests/emu/tiny.elf $@
+
+check_PROGRAMS += tests/lib/line_noise
+tests_lib_line_noise_SOURCES = tests/lib/line_noise.c
+tests_lib_line_noise_LDADD = libhvutil.la
+
+# One story each, the same on all rungs: tests/emu/run-scenario says how to read them.
+scenarios = tests/emu/scenarios/attach.scn tests/emu/scenarios/abort.scn \
+	tests/emu/scenarios/noise.scn tests/emu/scenarios/babble.scn \
+	tests/emu/scenarios/cut.scn tests/emu/scenarios/watchdog.scn
+TEST_EXTENSIONS = .scn
+SCN_LOG_COMPILER = $(srcdir)/tests/emu/run-scenario
+TESTS += $(scenarios)
+EXTRA_DIST += $(scenarios)
+dist_check_SCRIPTS += tests/emu/run-scenario

@@ -370,6 +370,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "unicorn_board: cannot write %s\n", o.log);
 			return EXIT_FILE;
 		}
+		setvbuf(o.machine.log, NULL, _IOLBF, 0); /* it is read while it grows */
 	}
 	code = run(&o, &open_mask);
 	if (o.machine.log != NULL)
