@@ -31,7 +31,7 @@ comma = ,
 say = $(if $(filter-out 0,$(V)),,@echo "  $(1)   $@";)
 objects = $(patsubst %,$(OUT)/%.o,$(1))
 tool = $(patsubst %gcc,%$(1),$(ARM_CC))
-mps2_objects = $(call objects,$(core) $(mps2) $(emulator))
+mps2_objects = $(call objects,$(core) $(app) $(mps2) $(emulator))
 max78000_objects = $(call objects,$(core) $(app) $(max78000))
 # the template links with nothing; that it compiles is all it has to show
 all_objects = $(sort $(mps2_objects) $(max78000_objects) $(call objects,$(template)))
@@ -51,6 +51,7 @@ $(OUT)/%.o: $(SRC)/%.c $(SRC)/firmware-agent/firmware.mk
 
 $(OUT)/agent-mps2.elf: $(mps2_objects) $(SRC)/firmware-agent/hal/mps2/mps2.ld
 	$(call say,ARM_LD)$(link) -Wl,-Map=$(@:.elf=.map) -T $(SRC)/firmware-agent/hal/mps2/mps2.ld \
+		-Wl,--wrap=agent_primary_begin -Wl,--wrap=agent_primary_end \
 		$(mps2_objects) -lgcc -o $@
 
 $(OUT)/agent-max78000.elf: $(max78000_objects) $(SRC)/firmware-agent/hal/max78000/max78000.ld

@@ -39,7 +39,9 @@ tests/emu/tiny.bin: tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld
 		-o tests/emu/tiny.elf && \
 	$$(echo '$(ARM_CC)' | sed 's/gcc$$/objcopy/') -O binary tests/emu/tiny.elf $@
 
-check_PROGRAMS += tests/lib/line_noise
+check_PROGRAMS += tests/lib/line_noise tests/emu/gdb_poke
+tests_emu_gdb_poke_SOURCES = tests/emu/gdb_poke.c tests/emu/m78k/symbols.c tests/emu/m78k/symbols.h
+tests_emu_gdb_poke_LDADD = libhvutil.la
 tests_lib_line_noise_SOURCES = tests/lib/line_noise.c
 tests_lib_line_noise_LDADD = libhvutil.la
 

@@ -1,5 +1,8 @@
 /* Vector table and the way from reset to main(). */
+#include "firmware-agent/app/port.h"
+#include "firmware-agent/hal/mps2/mps2.h"
 #include "firmware-agent/hal/mps2/vectors.h"
+#include "firmware-agent/include/agent.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -18,6 +21,7 @@ extern uint8_t image_bss[], image_bss_end[], image_stack_top[];
 /* Nothing can be trusted any more: begin again, the daemon sees a new life. */
 static void fault(void)
 {
+	mps2_reset_why(AGENT_RESET_FAULT);
 	AIRCR = AIRCR_RESET;
 	for (;;)
 		__asm__ volatile("" ::: "memory");
@@ -44,7 +48,7 @@ union vector {
 __attribute__((section(".vectors"), used)) static const union vector table[] = {
 	[0] = { .stack = image_stack_top },
 	[1] = { .handler = mps2_reset },
-	[2] = { .handler = fault },  /* NMI */
+	[2] = { .handler = mps2_on_watchdog },
 	[3] = { .handler = fault },  /* hard fault; the configurable ones escalate to it */
 	[11] = { .handler = fault }, /* supervisor call: nobody makes one */
 	[14] = { .handler = fault }, /* PendSV */

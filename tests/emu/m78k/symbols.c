@@ -39,7 +39,7 @@ int elf_symbol(const uint8_t *file, size_t bytes, const char *name, uint32_t *ad
 		for (size_t at = 0; at + sizeof(s) <= table.sh_size; at += sizeof(s)) {
 			if (!get(file, bytes, table.sh_offset + at, &s, sizeof(s)))
 				return HV_E_INVAL;
-			if (s.st_shndx == SHN_UNDEF || ELF32_ST_TYPE(s.st_info) != STT_FUNC ||
+			if (s.st_shndx == SHN_UNDEF || ELF32_ST_TYPE(s.st_info) > STT_FUNC ||
 			    !is_name(file, bytes, (size_t)text.sh_offset + s.st_name, name))
 				continue;
 			*addr = s.st_value & ~UINT32_C(1);

@@ -1,7 +1,9 @@
-#include "firmware-agent/hal/mps2/mps2.h"
+/* The board as the agent and the application see it: time, serial line, watchdog, sleep. */
+#include "firmware-agent/app/port.h"
 #include "accel/arch.h"
-#include "accel/emu/emu.h"
+#include "firmware-agent/hal/mps2/mps2.h"
 #include "firmware-agent/hal/mps2/vectors.h"
+#include "firmware-agent/include/agent.h"
 
 /* -- registers ----------------------------------------------------------------------------- */
 
@@ -11,12 +13,21 @@
 #define TIMER_CTRL   REG(0x40000000)
 #define TIMER_VALUE  REG(0x40000004)
 #define TIMER_RELOAD REG(0x40000008)
-/* CMSDK UART 0 */
+/* CMSDK UART 0 carries the link, UART 1 the evidence */
 #define UART_DATA     REG(0x40004000)
 #define UART_STATE    REG(0x40004004)
 #define UART_CTRL     REG(0x40004008)
 #define UART_INTCLEAR REG(0x4000400c)
 #define UART_BAUDDIV  REG(0x40004010)
+#define LOG_DATA      REG(0x40005000)
+#define LOG_STATE     REG(0x40005004)
+#define LOG_CTRL      REG(0x40005008)
+#define LOG_BAUDDIV   REG(0x40005010)
+/* CMSDK watchdog: the first time it runs out is an NMI, the second resets */
+#define WDOG_LOAD   REG(0x40008000)
+#define WDOG_CTRL   REG(0x40008008)
+#define WDOG_INTCLR REG(0x4000800c)
+#define WDOG_LOCK   REG(0x40008c00)
 /* core */
 #define SYST_CSR   REG(0xe000e010)
 #define SYST_RVR   REG(0xe000e014)
@@ -26,47 +37,75 @@
 enum {
 	CORE_MHZ = 25,
 	TICK_CYCLES = CORE_MHZ * 1000,
+	WDOG_CYCLES = 2 * CORE_MHZ * 1000000, /* an emulated inference takes its time, too */
+	WDOG_SOON = CORE_MHZ * 1000,
+	WDOG_ON = 1 | 2, /* interrupt, reset */
+	WDOG_KEY = 0x1acce551,
 	UART_TX_FULL = 1,
 	UART_RX_FULL = 2,
 	UART_RX_INT = 2, /* in INTCLEAR */
 	UART_CTRL_ON = 1 | 2 | 8, /* transmit, receive, interrupt on receive */
 	UART_CTRL_DEAF = 1 | 2, /* the ring is full: the byte waits in the UART */
 	UART_BAUD = 1000000,
+	LINK_BPS = 200000, /* what an emulated UART carries; no simulated baud rate */
 	RING_BYTES = 4096,
-	REBOOT_MAGIC = 0x48525631,
+	SLEEP_US = 1000, /* shorter than this is not worth a sleep: SysTick's period */
 };
 
 static struct {
-	uint64_t cycles; /* since boot, of TIMER0 */
+	uint64_t cycles; /* since boot, of TIMER0, without those that stood still */
 	uint32_t last_value;
-	struct cnn_emu *emu;
-	bool running;
-	uint64_t done_us; /* when the inference in progress ends */
-	uint8_t reset_cause;
-} hal;
+} clock;
 
 /* What the interrupt fills. head is the interrupt's, tail the main loop's. */
 static struct {
 	volatile uint32_t head, tail;
 	volatile uint8_t byte[RING_BYTES];
+	uint32_t full;
 } ring;
 
-/* Survive a reset of the core. */
-__attribute__((section(".noinit"))) static uint32_t magic, boots;
+/* Survives a reset of the core. */
+__attribute__((section(".noinit"))) static struct {
+	uint32_t magic, boots, cause;
+} kept;
+
+enum { KEPT_MAGIC = 0x48525632 };
+
+static struct port_facts facts = { .serial = "mps2",
+				   .device = "max78000",
+				   .link_bps = LINK_BPS,
+				   .cnn_hz = CNN_CLOCK_HZ,
+				   .bus_write_ns = CNN_BUS_WRITE_NS,
+				   .bus_read_ns = CNN_BUS_READ_NS };
 
 /* -- time ---------------------------------------------------------------------------------- */
 
 /* The timer wraps after 171 s; the main loop asks at least every millisecond. A free running
  * counter, because the SysTick interrupt of an emulated core may come after its counter
  * wrapped, and then time would go back. */
-static uint64_t now_us(void *ctx)
+uint64_t mps2_now_ns(void)
 {
 	uint32_t value = TIMER_VALUE;
 
+	clock.cycles += clock.last_value - value;
+	clock.last_value = value;
+	return clock.cycles * (1000 / CORE_MHZ);
+}
+
+static uint64_t now_us(void *ctx)
+{
 	(void)ctx;
-	hal.cycles += hal.last_value - value;
-	hal.last_value = value;
-	return hal.cycles / CORE_MHZ;
+	return mps2_now_ns() / 1000;
+}
+
+void mps2_time_stop(void)
+{
+	(void)mps2_now_ns();
+}
+
+void mps2_time_go(void)
+{
+	clock.last_value = TIMER_VALUE;
 }
 
 /* Only wakes the main loop. */
@@ -74,12 +113,50 @@ void mps2_on_tick(void)
 {
 }
 
-void mps2_sleep(void)
+void port_sleep(uint64_t until_us)
 {
+	uint64_t now = now_us(NULL);
+
+	if (until_us < now || until_us - now < SLEEP_US)
+		return;
 	__asm__ volatile("cpsid i" ::: "memory");
 	if (ring.head == ring.tail)
 		__asm__ volatile("wfi" ::: "memory");
 	__asm__ volatile("cpsie i" ::: "memory");
+}
+
+/* -- watchdog, resets ---------------------------------------------------------------------- */
+
+void mps2_reset_why(uint32_t cause)
+{
+	kept.cause = cause;
+}
+
+/* The main loop did not feed it: write that down, and let it reset soon. */
+void mps2_on_watchdog(void)
+{
+	mps2_reset_why(AGENT_RESET_WATCHDOG);
+	WDOG_LOCK = WDOG_KEY;
+	WDOG_LOAD = WDOG_SOON;
+	for (;;)
+		__asm__ volatile("" ::: "memory");
+}
+
+void port_feed(void)
+{
+	WDOG_INTCLR = 1; /* counts from the beginning */
+}
+
+static void remember(void)
+{
+	bool believed = kept.magic == KEPT_MAGIC;
+
+	facts.reset_cause = AGENT_RESET_POWER;
+	if (believed)
+		facts.reset_cause = (uint8_t)kept.cause;
+	kept.boots = believed ? kept.boots + 1 : 1;
+	kept.magic = KEPT_MAGIC;
+	kept.cause = AGENT_RESET_EXTERNAL;
 }
 
 /* -- serial line --------------------------------------------------------------------------- */
@@ -91,6 +168,7 @@ static void take_bytes(void)
 	while ((UART_STATE & UART_RX_FULL) != 0) {
 		if (ring.head - ring.tail == RING_BYTES) {
 			UART_CTRL = UART_CTRL_DEAF;
+			ring.full++;
 			return;
 		}
 		ring.byte[ring.head % RING_BYTES] = (uint8_t)UART_DATA;
@@ -131,43 +209,17 @@ static size_t uart_write(void *ctx, const uint8_t *from, size_t n)
 	return done;
 }
 
-/* -- accelerator --------------------------------------------------------------------------- */
-
-/* An inference takes its modelled time, so that the agent waits as it would on silicon. */
-static void settle(void)
+/* A byte is lost when nobody takes them: evidence must not hold up what it is about. */
+void mps2_log_byte(char c)
 {
-	if (!hal.running || now_us(NULL) < hal.done_us)
-		return;
-	cnn_emu_finish(hal.emu);
-	hal.running = false;
+	for (unsigned i = 0; i < 1000 && (LOG_STATE & UART_TX_FULL) != 0; i++)
+		;
+	LOG_DATA = (uint8_t)c;
 }
 
-static void write32(void *ctx, uint32_t addr, uint32_t value)
+struct port_line port_line(void)
 {
-	bool running;
-
-	(void)ctx;
-	settle();
-	cnn_emu_write32(hal.emu, addr, value);
-	running = cnn_emu_running(hal.emu);
-	if (running && !hal.running)
-		hal.done_us =
-			now_us(NULL) + (uint64_t)cnn_emu_cycles(hal.emu) * CNN_CYCLE_NS / 1000 + 1;
-	hal.running = running;
-}
-
-static void write8(void *ctx, uint32_t addr, uint8_t value)
-{
-	(void)ctx;
-	settle();
-	cnn_emu_write8(hal.emu, addr, value);
-}
-
-static uint32_t read32(void *ctx, uint32_t addr)
-{
-	(void)ctx;
-	settle();
-	return cnn_emu_read32(hal.emu, addr);
+	return (struct port_line){ .full = ring.full };
 }
 
 /* -- begin --------------------------------------------------------------------------------- */
@@ -176,7 +228,7 @@ static uint32_t read32(void *ctx, uint32_t addr)
  * of noise. */
 static uint32_t random32(void *ctx)
 {
-	uint32_t x = boots * UINT32_C(2654435761) + TIMER_VALUE;
+	uint32_t x = kept.boots * UINT32_C(2654435761) + TIMER_VALUE;
 
 	(void)ctx;
 	x ^= x >> 16;
@@ -185,36 +237,38 @@ static uint32_t random32(void *ctx)
 	return x != 0 ? x : 1;
 }
 
-uint8_t mps2_reset_cause(void)
+bool port_begin(void)
 {
-	return hal.reset_cause;
-}
-
-bool mps2_init(void)
-{
-	hal.reset_cause = magic == REBOOT_MAGIC;
-	boots = hal.reset_cause != 0 ? boots + 1 : 1;
-	magic = REBOOT_MAGIC;
+	remember();
+	WDOG_LOCK = WDOG_KEY;
+	WDOG_LOAD = WDOG_CYCLES;
+	WDOG_CTRL = WDOG_ON;
 	TIMER_RELOAD = UINT32_MAX;
 	TIMER_VALUE = UINT32_MAX;
 	TIMER_CTRL = 1;
-	hal.last_value = TIMER_VALUE;
+	clock.last_value = TIMER_VALUE;
 	SYST_RVR = TICK_CYCLES - 1;
 	SYST_CVR = 0;
 	SYST_CSR = 7; /* core clock, interrupt, on */
-	UART_BAUDDIV = CORE_MHZ * 1000000 / UART_BAUD;
+	UART_BAUDDIV = LOG_BAUDDIV = CORE_MHZ * 1000000 / UART_BAUD;
 	UART_CTRL = UART_CTRL_ON;
+	LOG_CTRL = 1;
 	NVIC_ISER0 = 1; /* UART0 receive */
-	return cnn_emu_new(&hal.emu) == HV_OK;
+	return mps2_cnn_begin();
 }
 
-struct ag_hal mps2_hal(void)
+const struct port_facts *port_facts(void)
+{
+	return &facts;
+}
+
+struct ag_hal port_hal(void)
 {
 	return (struct ag_hal){ .now_us = now_us,
 				.uart_read = uart_read,
 				.uart_write = uart_write,
-				.cnn_write32 = write32,
-				.cnn_write8 = write8,
-				.cnn_read32 = read32,
+				.cnn_write32 = mps2_cnn_write32,
+				.cnn_write8 = mps2_cnn_write8,
+				.cnn_read32 = mps2_cnn_read32,
 				.random = random32 };
 }
