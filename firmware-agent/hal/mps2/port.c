@@ -47,7 +47,7 @@ enum {
 	UART_CTRL_ON = 1 | 2 | 8, /* transmit, receive, interrupt on receive */
 	UART_CTRL_DEAF = 1 | 2, /* the ring is full: the byte waits in the UART */
 	UART_BAUD = 1000000,
-	LINK_BPS = 200000, /* what an emulated UART carries; no simulated baud rate */
+	LINK_BPS = 60000, /* what an emulated UART carries on a busy machine; no simulated rate */
 	RING_BYTES = 4096,
 	SLEEP_US = 1000, /* shorter than this is not worth a sleep: SysTick's period */
 };
