@@ -48,9 +48,7 @@ tests_lib_line_noise_LDADD = libhvutil.la
 # One story each, the same on all rungs: tests/emu/run-scenario says how to read them.
 scenarios = tests/emu/scenarios/attach.scn tests/emu/scenarios/abort.scn \
 	tests/emu/scenarios/noise.scn tests/emu/scenarios/babble.scn \
-	tests/emu/scenarios/watchdog.scn
-# not yet a test: the board stays in proving when the cable was pulled during a load
-EXTRA_DIST += tests/emu/scenarios/cut.scn
+	tests/emu/scenarios/cut.scn tests/emu/scenarios/watchdog.scn
 TEST_EXTENSIONS = .scn
 SCN_LOG_COMPILER = $(srcdir)/tests/emu/run-scenario
 TESTS += $(scenarios)
