@@ -98,12 +98,29 @@ static inline uint8_t *put_single(const ProtobufCFieldDescriptor *f, const void 
 	}
 }
 
+/* Numbers share one length. */
+static uint8_t *put_packed(const ProtobufCFieldDescriptor *f, const uint32_t *v, size_t n,
+			   uint8_t *buf, uint8_t *at)
+{
+	uint8_t *end = at;
+
+	if (n == 0)
+		return at;
+	for (size_t i = n; i-- > 0; at = put_varint(at, v[i]))
+		if (at - buf < HEAD_MAX)
+			return NULL;
+	return at - buf < HEAD_MAX ? NULL
+				   : put_tag(put_varint(at, (size_t)(end - at)), f->id, WIRE_LEN);
+}
+
 static uint8_t *put_repeated(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *m,
 			     uint8_t *buf, uint8_t *at)
 {
 	size_t n = *(const size_t *)(const void *)((const char *)m + f->quantifier_offset);
 	void *const *all = *(void **const *)(const void *)((const char *)m + f->offset);
 
+	if (f->type == PROTOBUF_C_TYPE_UINT32 && (f->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0)
+		return put_packed(f, (const uint32_t *)(const void *)all, n, buf, at);
 	if (f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE)
 		return n == 0 ? at : NULL;
 	for (size_t i = n; i-- > 0 && at != NULL;)

@@ -31,7 +31,7 @@ refused 2 "unknown task" "$C" submit good.raw --task "$(printf 'y%.0s' $(seq 300
 refused 2 "did you mean 'submit'" "$C" sumbit good.raw
 refused 2 'unknown option.*--frobnicate' "$C" submit good.raw --frobnicate
 refused 2 'needs a value' "$C" submit good.raw --task
-refused 2 'wrong number of arguments' "$C" submit
+refused 2 'nothing to work on' "$C" submit
 refused 2 'which task' "$C" submit good.raw --dtype int16
 refused 2 'not a route' "$C" submit good.raw --task fft64 --dtype int16 --route moon
 refused 2 'must end in' "$C" submit good.raw --task fft64 --dtype int16 -o result.wav

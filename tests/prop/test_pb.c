@@ -121,11 +121,6 @@ static ProtobufCMessage *random_message(struct hv_rng *r, const ProtobufCMessage
 	return m;
 }
 
-static bool has_repeated_numbers(const ProtobufCMessageDescriptor *d)
-{
-	return d == &hv__job_header__descriptor;
-}
-
 START_TEST(packed_bytes_are_those_of_protobuf_c)
 {
 	static uint8_t fast[MESSAGE_BYTES], slow[MESSAGE_BYTES];
@@ -142,8 +137,6 @@ START_TEST(packed_bytes_are_those_of_protobuf_c)
 		m = random_message(&r, kinds[_i]);
 		n = protobuf_c_message_pack(m, slow);
 		begin = pb_pack(m, fast, end);
-		if (begin == NULL && has_repeated_numbers(kinds[_i]))
-			continue;
 		EXPECT(begin != NULL, "%s, round %d: refused", kinds[_i]->name, round);
 		EXPECT((size_t)(end - begin) == n && memcmp(begin, slow, n) == 0,
 		       "%s, round %d: other bytes", kinds[_i]->name, round);

@@ -118,8 +118,7 @@ START_TEST(the_motor_follows_its_set_points)
 	struct loop_result r;
 
 	ck_assert_int_eq(loop_run(t, loop_exact_map, (void *)t, 3, &r), HV_OK);
-	ck_assert_msg(figure(&r, "steady_error_exact") < 1, "%f",
-		      figure(&r, "steady_error_exact"));
+	ck_assert_msg(figure(&r, "steady_error_exact") < 1, "%f", figure(&r, "steady_error_exact"));
 	ck_assert(figure(&r, "ripple_exact") < 1);
 	ck_assert(figure(&r, "settling_exact") > 0.01 && figure(&r, "settling_exact") < 0.4);
 }
