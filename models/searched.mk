@@ -1,10 +1,20 @@
 # Kept by scripts/models.
 models_searched = \
 	forwardk2j-goal \
+	forwardk2j-pass \
 	heading-goal \
 	heading-pass \
 	inversek2j-goal \
+	inversek2j-pass \
+	jpeg50-goal \
+	jpeg50-pass \
+	jpeg75-goal \
+	jpeg75-pass \
 	kmeans-goal \
 	kmeans-pass \
+	median9-goal \
+	median9-pass \
+	sobel-goal \
+	sobel-pass \
 	speed-goal \
 	speed-pass

@@ -51,17 +51,28 @@ static void print_text(const struct package *p, double now)
 	const struct package_cert *k = &p->cert;
 
 	printf("%s approximates %s\n", p->name, p->task);
-	printf("  worst case   no output element is further than %g units from the definition, "
-	       "for any input of %d to %d (closed form)\n",
-	       k->max_abs, (int)k->in_min, (int)k->in_max);
-	if (isnan(now))
+	if (p->host != NULL)
+		printf("  worst seen   %g units of any element of the answers; no bound beyond the "
+		       "samples\n",
+		       k->max_abs);
+	else
+		printf("  worst case   no output element is further than %g units from the "
+		       "definition, "
+		       "for any input of %d to %d (closed form)\n",
+		       k->max_abs, (int)k->in_min, (int)k->in_max);
+	if (p->host != NULL)
+		printf("  recomputed   not possible: the search's network has no closed form; "
+		       "harvest-nas certify draws fresh records\n");
+	else if (isnan(now))
 		printf("  recomputed   not possible: the matrix of %s is not in the package\n",
 		       p->task);
 	else
 		printf("  recomputed   %g units, from the weights in the package\n", now);
-	printf("  certified    %s %.2f%s (%s, %llu samples, confidence %g)\n",
+	printf("  certified    %s %.4g%s (%s, %llu samples, confidence %g)\n",
 	       hv_metric_text(k->metric), k->certified, cli_unit(k->metric), k->method,
 	       (unsigned long long)k->samples, k->confidence);
+	if (p->host != NULL)
+		return;
 	printf("  domain       samples %d to %d, rms over a job at least %.1f\n", (int)k->in_min,
 	       (int)k->in_max, k->in_min_rms);
 }

@@ -100,12 +100,14 @@ static uint32_t count_read(void *ctx, uint32_t addr)
 	return 0;
 }
 
-/* Input and unloading of a network alone, as the sequences do them: a read a value. */
+/* Input and unloading of a network without table of steps, as the sequences do them: a read a value. */
 static int count_traffic(const struct package *p, const struct cnn_place *place, struct cost *k)
 {
 	const struct cnn_bus bus = { .ctx = k, .write32 = count_write, .read32 = count_read };
-	hv_autofree int8_t *input = calloc(package_in_bytes(p) + 1, 1);
-	hv_autofree int32_t *out = malloc(package_out_bytes(p) + sizeof(*out));
+	size_t pixels = (size_t)p->net.channels * p->net.height * p->net.width;
+	size_t words = p->host != NULL ? p->host->words : package_out_bytes(p) / sizeof(int32_t);
+	hv_autofree int8_t *input = calloc(pixels + 1, 1);
+	hv_autofree int32_t *out = malloc((words + 1) * sizeof(*out));
 
 	if (input == NULL || out == NULL)
 		return HV_E_NOMEM;
@@ -138,7 +140,7 @@ static int count_image(const struct package *p, struct cost *k, char *why, size_
 		k->load_writes += 1 + (image.kernels[i].words * CNN_KERNEL_WORD_BYTES + 3u) / 4;
 	for (size_t i = 0; i < image.n_biases; i++)
 		k->load_writes += image.biases[i].count;
-	if (p->kind == PACKAGE_NETWORK)
+	if (p->kind == PACKAGE_NETWORK || p->host != NULL)
 		r = count_traffic(p, place, k);
 	cnn_image_free(&image);
 	return r;
@@ -152,9 +154,9 @@ static int work_out(const struct package *p, struct cost *k, char *why, size_t c
 	k->record_cycles = p->record_cycles;
 	k->macs = cnn_cost_macs(&p->net);
 	k->streams = p->net.layer[0].streams;
-	k->in_bytes = package_in_bytes(p);
-	k->out_bytes = package_out_bytes(p);
-	if (p->kind == PACKAGE_NETWORK)
+	k->in_bytes = package_board_in_bytes(p);
+	k->out_bytes = package_board_out_bytes(p);
+	if (p->kind == PACKAGE_NETWORK || p->host != NULL)
 		return count_image(p, k, why, cap);
 	k->input_writes = input_words(s);
 	k->output_reads = (uint64_t)s->rows * cnn_steps_positions(s) * s->sets;

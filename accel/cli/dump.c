@@ -137,6 +137,21 @@ static void json_cert(struct hv_json *j, const struct package_cert *k)
 	hv_json_end_object(j);
 }
 
+static void json_host(struct hv_json *j, const struct package *p)
+{
+	hv_json_object(j, "host");
+	hv_json_u64(j, "cycles_before", hostprog_cycles(p->host, HOSTPROG_ENCODE));
+	hv_json_u64(j, "cycles_after", hostprog_cycles(p->host, HOSTPROG_DECODE));
+	hv_json_u64(j, "words", p->host->words);
+	hv_json_u64(j, "record_in_bytes", package_in_bytes(p));
+	hv_json_u64(j, "record_out_bytes", package_out_bytes(p));
+	hv_json_array(j, "domain");
+	for (uint32_t i = 0; i < 2 * p->n_domain; i++)
+		hv_json_f64(j, NULL, p->domain[i]);
+	hv_json_end_array(j);
+	hv_json_end_object(j);
+}
+
 static void print_json(const struct package *p, const char *hex)
 {
 	struct hv_json j = hv_json_begin(stdout);
@@ -155,6 +170,8 @@ static void print_json(const struct package *p, const char *hex)
 	json_net(&j, &p->net);
 	if (!network) {
 		json_steps(&j, &p->steps);
+		if (p->host != NULL)
+			json_host(&j, p);
 		json_cert(&j, &p->cert);
 	}
 	hv_json_object(&j, "cost");
@@ -233,15 +250,44 @@ static void text_steps(const struct cnn_steps *s)
 	       cnn_steps_out_bytes(s));
 }
 
+static void text_host(const struct package *p)
+{
+	const struct hostprog *h = p->host;
+
+	printf("host         %llu cycles before and %llu after (modelled, Cortex-M4F); %u pixels "
+	       "of "
+	       "%u channels in, %u words back\n",
+	       (unsigned long long)hostprog_cycles(h, HOSTPROG_ENCODE),
+	       (unsigned long long)hostprog_cycles(h, HOSTPROG_DECODE), h->pixels, h->channels,
+	       h->words);
+	printf("record       %zu bytes in, %zu bytes out; %zu and %zu on the link\n",
+	       package_in_bytes(p), package_out_bytes(p), package_board_in_bytes(p),
+	       package_board_out_bytes(p));
+}
+
+/* One range for all elements, or one for each. */
+static void text_domain(const struct package *p)
+{
+	printf("domain      ");
+	for (uint32_t i = 0; i < p->n_domain && i < 8; i++)
+		printf(" %g to %g%s", p->domain[2 * i], p->domain[2 * i + 1],
+		       i + 1 < p->n_domain ? "," : "");
+	puts(p->n_domain > 8 ? " ..." : "");
+}
+
 static void text_cert(const struct package_cert *k)
 {
 	const char *unit = cli_unit(k->metric);
 
-	printf("certificate  %s %.2f%s (%s, %llu samples, confidence %g); one record: median "
-	       "%.2f%s, worst %.2f%s; no element off by more than %g\n",
+	printf("certificate  %s %.4g%s (%s, %llu samples, confidence %g); one record: median "
+	       "%.4g%s, worst %.4g%s; no element off by more than %g\n",
 	       hv_metric_text(k->metric), k->certified, unit, k->method,
 	       (unsigned long long)k->samples, k->confidence, k->median, unit, k->worst, unit,
 	       k->max_abs);
+}
+
+static void text_cert_domain(const struct package_cert *k)
+{
 	printf("domain       samples %d to %d, rms over a job at least %.1f\n", (int)k->in_min,
 	       (int)k->in_max, k->in_min_rms);
 }
@@ -260,9 +306,14 @@ static void print_text(const struct package *p, const char *hex)
 	if (network) {
 		printf("record       %zu bytes in, %zu bytes out\n", package_in_bytes(p),
 		       package_out_bytes(p));
+	} else if (p->host != NULL) {
+		text_host(p);
+		text_cert(&p->cert);
+		text_domain(p);
 	} else {
 		text_steps(&p->steps);
 		text_cert(&p->cert);
+		text_cert_domain(&p->cert);
 	}
 	printf("cost         %u cycles a run and %u a record, %.3f uJ a record (modelled)\n",
 	       p->fixed_cycles, p->record_cycles, p->record_energy_uj);

@@ -1,34 +1,45 @@
 #include "accel/import/npy.h"
 #include "accel/cli/open.h"
+#include "tasks/catalog.h"
 #include "util/json_out.h"
 #include "util/own.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+/* How numpy calls the elements of a record, or of an answer. */
+static void element_of(enum harvest_dtype t, struct npy *a)
+{
+	a->kind = t == HARVEST_F32 || t == HARVEST_F64  ? 'f'
+		  : t == HARVEST_U8 || t == HARVEST_U16 ? 'u'
+							: 'i';
+	a->item_bytes = (unsigned)dtype_bytes(t);
+}
+
 /* Records of the file at path, borrowed from *bytes, which is returned owned. An exit code. */
 static int records_read(const struct cli *c, const struct package *p, const char *path,
 			uint8_t **bytes, const uint8_t **data, size_t *records)
 {
 	size_t len, record = package_in_bytes(p);
-	unsigned item = p->kind == PACKAGE_NETWORK ? 1 : 2;
-	struct npy a;
+	struct npy a, want = { .kind = 'i', .item_bytes = p->kind == PACKAGE_NETWORK ? 1 : 2 };
 	char why[300];
 	int r = hv_file_read(path, NPY_MAX_BYTES, bytes, &len);
 
 	if (r < 0)
 		return cli_fail(c, r, "%s cannot be read: %s", path, hv_err_text(r));
+	if (p->host != NULL)
+		element_of(p->host->in_dtype, &want);
 	*data = *bytes;
 	if (cli_ends_with(path, ".npy")) {
 		r = npy_parse(*bytes, len, &a, why, sizeof(why));
 		if (r < 0)
 			return cli_fail(c, r, "%s: %s", path, why);
-		if (a.kind != 'i' || a.item_bytes != item)
+		if (a.kind != want.kind || a.item_bytes != want.item_bytes)
 			return cli_fail(c, HV_E_FORMAT,
-					"%s: elements are %c%u, package %s takes int%u (i%u)", path,
-					a.kind, a.item_bytes, p->name, 8 * item, item);
+					"%s: elements are %c%u, package %s takes %c%u", path,
+					a.kind, a.item_bytes, p->name, want.kind, want.item_bytes);
 		*data = a.data;
-		len = item * a.items;
+		len = want.item_bytes * a.items;
 	}
 	if (len == 0 || len % record != 0)
 		return cli_fail(c, HV_E_FORMAT,
@@ -46,6 +57,15 @@ static void record_shape(const struct cnn_steps *s, size_t records, struct npy *
 	a->shape[0] = records;
 	a->shape[1] = s->rows;
 	a->shape[2] = s->components;
+}
+
+/* (records, elements), of the host program's type. */
+static void host_shape(const struct hostprog *h, size_t records, struct npy *a)
+{
+	element_of(h->out_dtype, a);
+	a->ndim = 2;
+	a->shape[0] = records;
+	a->shape[1] = h->out_elements;
 }
 
 /* (records, C, H, W) of the one output; several outputs are one row of values. */
@@ -78,6 +98,8 @@ static int records_write(const struct cli *c, const struct package *p, const cha
 
 	if (p->kind == PACKAGE_NETWORK)
 		network_shape(p, records, &a);
+	else if (p->host != NULL)
+		host_shape(p->host, records, &a);
 	else
 		record_shape(&p->steps, records, &a);
 	a.items = len / a.item_bytes;

@@ -6,7 +6,8 @@
  *   records metric TASK IN-FILE OUT-FILE      the task's own metric of raw output records, and
  *                                             its standard error
  *   records judge TASK IN-FILE OUT-FILE C     fails when the metric contradicts a certificate of
- *                                             C, at 99.9 %; prints both */
+ *                                             C, at 99.9 %; prints both
+ *   records within TASK IN-FILE OUT-FILE C    fails when the metric itself is not within C */
 #include "tasks/catalog.h"
 #include "tasks/metric.h"
 #include "util/own.h"
@@ -94,7 +95,7 @@ static double standard_error(const struct hv_metric *all, const struct hv_metric
 }
 
 static int judge(const struct harvest_task *t, const char *in_path, const char *out_path,
-		 const char *certified)
+		 const char *certified, double errors)
 {
 	hv_autofree uint8_t *in = NULL, *out = NULL;
 	size_t ib = tensor_bytes(&t->in), ob = tensor_bytes(&t->out), batches;
@@ -126,7 +127,7 @@ static int judge(const struct harvest_task *t, const char *in_path, const char *
 	if (certified == NULL)
 		return 0;
 	stated = strtod(certified, NULL);
-	e *= 3.09;
+	e *= errors;
 	return hv_metric_larger_is_better(t->metric) ? !(v + e >= stated) : !(v - e <= stated);
 }
 
@@ -173,10 +174,12 @@ int main(int argc, char **argv)
 	if (t != NULL && argc == 5 && strcmp(argv[1], "worst") == 0)
 		return measure(t, argv[3], argv[4], true);
 	if (t != NULL && argc == 5 && strcmp(argv[1], "metric") == 0)
-		return judge(t, argv[3], argv[4], NULL);
+		return judge(t, argv[3], argv[4], NULL, 0);
 	if (t != NULL && argc == 6 && strcmp(argv[1], "judge") == 0)
-		return judge(t, argv[3], argv[4], argv[5]);
+		return judge(t, argv[3], argv[4], argv[5], 3.09);
+	if (t != NULL && argc == 6 && strcmp(argv[1], "within") == 0)
+		return judge(t, argv[3], argv[4], argv[5], 0);
 	fprintf(stderr, "usage: records sample TASK COUNT SEED FILE | snr|worst|metric TASK IN OUT "
-			"| judge TASK IN OUT CERTIFIED\n");
+			"| judge|within TASK IN OUT CERTIFIED\n");
 	return 2;
 }
