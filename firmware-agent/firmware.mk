@@ -54,6 +54,16 @@ $(OUT)/agent-mps2.elf: $(mps2_objects) $(SRC)/firmware-agent/hal/mps2/mps2.ld
 		-Wl,--wrap=agent_primary_begin -Wl,--wrap=agent_primary_end \
 		$(mps2_objects) -lgcc -o $@
 
+# For counting the cycles of every step (tests/emu); the second one is too slow on purpose.
+steps = $(call objects,$(core) tests/emu/steps/target)
+$(OUT)/agent-steps.elf: $(steps) $(SRC)/tests/emu/steps/target.ld
+	$(call say,ARM_LD)$(link) -T $(SRC)/tests/emu/steps/target.ld -Wl,-e,target_begin \
+		$(addprefix -Wl$(comma)-u$(comma),$(api)) $(steps) -lgcc -o $@
+broken_steps = $(filter-out %/core/run.o,$(steps)) $(call objects,tests/emu/steps/broken_run)
+$(OUT)/agent-steps-broken.elf: $(broken_steps) $(SRC)/tests/emu/steps/target.ld
+	$(call say,ARM_LD)$(link) -T $(SRC)/tests/emu/steps/target.ld -Wl,-e,target_begin \
+		$(addprefix -Wl$(comma)-u$(comma),$(api)) $(broken_steps) -lgcc -o $@
+
 $(OUT)/agent-max78000.elf: $(max78000_objects) $(SRC)/firmware-agent/hal/max78000/max78000.ld
 	$(call say,ARM_LD)$(link) -Wl,-Map=$(@:.elf=.map) \
 		-T $(SRC)/firmware-agent/hal/max78000/max78000.ld $(max78000_objects) -lgcc -o $@
@@ -86,6 +96,6 @@ $(OUT)/size.txt: $(OUT)/agent-core.elf $(OUT)/agent-mps2.elf $(OUT)/agent-max780
 		"$(max78000_objects:.o=.ci)" >$@.new || { cat $@.new; rm -f $@.new; exit 1; }
 	@mv $@.new $@
 
--include $(all_objects:.o=.d)
+-include $(sort $(all_objects:.o=.d) $(steps:.o=.d) $(broken_steps:.o=.d))
 .PHONY: all
 .DELETE_ON_ERROR:

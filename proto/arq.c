@@ -266,23 +266,20 @@ static unsigned frame_done(struct arq *a, int r, uint16_t wire_n, const struct f
 
 size_t arq_take(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_us, unsigned *events)
 {
-	size_t i = 0;
-	int r = 0;
+	uint16_t wire_n = a->frx.used;
+	struct frame f;
+	size_t taken = 0;
+	int r;
 
 	if (a->store_n > 0) {
 		store_piece(a, now_us);
 		return 0;
 	}
-	while (i < n && r == 0) {
-		struct frame f;
-		uint16_t wire_n = a->frx.used;
-
-		r = frame_rx_byte(&a->frx, bytes[i++], &f);
-		if (r != 0)
-			*events |= frame_done(a, r, wire_n, &f, now_us);
-	}
-	a->n.bytes_in += i;
-	return i;
+	r = frame_rx_take(&a->frx, bytes, n, &taken, &f);
+	if (r != 0)
+		*events |= frame_done(a, r, wire_n, &f, now_us);
+	a->n.bytes_in += taken;
+	return taken;
 }
 
 unsigned arq_input(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_us)

@@ -27,7 +27,7 @@ enum {
 	ARQ_FLIGHT_SEGS = 32, /* segments in flight at most, and ... */
 	ARQ_FLIGHT_BYTES = 8192, /* ... so many bytes */
 	ARQ_ISLANDS = 12, /* more than that are received in vain */
-	ARQ_PIECE = 64, /* bytes arq_take() stores in one call */
+	ARQ_PIECE = 32, /* bytes arq_take() stores in one call */
 	ARQ_ACK_DELAY_US = 2000, /* a lone acknowledgement waits this long for company */
 	ARQ_SYN_US = 100000, /* first repeat of SYN; doubles up to 8 times this */
 	ARQ_SLACK_US = 10000, /* time that neither line nor peer's frames explain ... */
@@ -122,7 +122,7 @@ enum arq_event {
 unsigned arq_input(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_us);
 
 /* The same in bounded pieces: either stores up to ARQ_PIECE bytes of the last frame, which
- * takes none of the new ones, or takes bytes up to the end of a frame. Returns how many it
+ * takes none of the new ones, or takes bytes before a delimiter, or one delimiter. Returns how many it
  * took; adds to *events. */
 size_t arq_take(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_us, unsigned *events);
 static inline bool arq_is_storing(const struct arq *a) /* arq_take() has work without bytes */

@@ -1,9 +1,10 @@
 #include "proto/frame.h"
 #include "util/fs/crc32.h"
-#include "util/fs/rd.h"
 #include "util/fs/wr.h"
 
 enum { STAGE_NONE, STAGE_STUFF, STAGE_EMIT };
+/* Begin and end of a piece cost as much as some of its bytes: zeros make many short ones. */
+enum { PIECE_WORK = 4 };
 
 /* Checksum of any bytes followed by their own checksum. */
 #define CRC_RESIDUE UINT32_C(0x2144df1c)
@@ -34,74 +35,64 @@ bool frame_tx_begin(struct frame_tx *t, const struct frame *f, bool delimiter)
 	return true;
 }
 
-/* The block is whole: its length code is known. */
-static void block_close(struct frame_tx *t)
+/* The bytes of the frame from at on, in one piece as far as they are. */
+static const uint8_t *piece(const struct frame_tx *t, size_t *n)
 {
-	t->block[0] = (uint8_t)t->fill;
+	unsigned at = t->at, body = FRAME_HDR + (unsigned)t->len;
+
+	if (at < FRAME_HDR) {
+		*n = FRAME_HDR - at;
+		return t->hdr + at;
+	}
+	if (at < body) {
+		*n = body - at;
+		return t->payload + (at - FRAME_HDR);
+	}
+	*n = body + FRAME_CRC - at;
+	return t->crc_bytes + (at - body);
+}
+
+/* At most max bytes of header, payload or checksum into the block, up to a zero or until it is
+ * full. */
+static size_t stuff(struct frame_tx *t, size_t max)
+{
+	size_t n, i = 0, room = 255u - t->fill;
+	const uint8_t *p = piece(t, &n);
+	uint8_t *to = t->block + t->fill;
+	bool ends = n == 0, zero;
+
+	n = n < max ? n : max;
+	n = n < room ? n : room;
+	for (; i < n && p[i] != 0; i++)
+		to[i] = p[i];
+	zero = i < n;
+	t->fill = (uint16_t)(t->fill + i);
+	i += zero;
+	if (t->at < FRAME_HDR + (unsigned)t->len) {
+		t->crc = hv_crc32(t->crc, p, i);
+		for (unsigned k = 0; t->at + i == FRAME_HDR + (size_t)t->len && k < FRAME_CRC; k++)
+			t->crc_bytes[k] = (uint8_t)(t->crc >> 8 * k);
+	}
+	t->at = (uint16_t)(t->at + i);
+	if (!ends && !zero && t->fill < 255)
+		return i;
+	t->block[0] = (uint8_t)t->fill; /* the length code: the block is whole */
+	if (ends)
+		t->block[t->fill++] = 0;
+	t->last = ends;
 	t->out = 0;
 	t->stage = STAGE_EMIT;
-}
-
-/* Bytes up to a zero or a full block; returns how many were used. */
-static size_t block_put(struct frame_tx *t, const uint8_t *p, size_t n)
-{
-	uint8_t *to = t->block + t->fill;
-	size_t room = (size_t)(t->block + 255 - to), i = 0;
-
-	if (n > room)
-		n = room;
-	while (i < n && p[i] != 0) {
-		to[i] = p[i];
-		i++;
-	}
-	t->fill = (uint16_t)(t->fill + i);
-	if (i < n || t->fill == 255) {
-		block_close(t);
-		i += i < n && p[i] == 0;
-	}
 	return i;
-}
-
-/* At most n bytes of header, payload or checksum into the block. */
-static size_t stuff(struct frame_tx *t, size_t n)
-{
-	unsigned body = FRAME_HDR + (unsigned)t->len, at = t->at;
-	size_t left = body + FRAME_CRC - at, used;
-	const uint8_t *p;
-
-	if (left == 0) {
-		block_close(t);
-		t->block[t->fill++] = 0;
-		t->last = true;
-		return 0;
-	}
-	if (at < FRAME_HDR) {
-		p = t->hdr + at;
-		left = FRAME_HDR - at;
-	} else if (at < body) {
-		p = t->payload + (at - FRAME_HDR);
-		left = body - at;
-	} else {
-		p = t->crc_bytes + (at - body);
-	}
-	used = block_put(t, p, left < n ? left : n);
-	t->at = (uint16_t)(at + used);
-	if (at >= body)
-		return used;
-	t->crc = hv_crc32(t->crc, p, used);
-	if (t->at == body)
-		for (unsigned i = 0; i < FRAME_CRC; i++)
-			t->crc_bytes[i] = (uint8_t)(t->crc >> 8 * i);
-	return used;
 }
 
 static size_t emit(struct frame_tx *t, uint8_t *to, size_t cap)
 {
+	const uint8_t *from = t->block + t->out;
 	size_t n = (size_t)t->fill - t->out;
 
-	if (n > cap)
-		n = cap;
-	memcpy(to, t->block + t->out, n);
+	n = n < cap ? n : cap;
+	for (size_t i = 0; i < n; i++)
+		to[i] = from[i];
 	t->out = (uint16_t)(t->out + n);
 	if (t->out == t->fill) {
 		t->stage = t->last ? STAGE_NONE : STAGE_STUFF;
@@ -112,15 +103,13 @@ static size_t emit(struct frame_tx *t, uint8_t *to, size_t cap)
 
 size_t frame_tx_pull(struct frame_tx *t, uint8_t *to, size_t cap)
 {
-	size_t n = 0, stuffed = 0;
+	size_t n = 0, work = 0;
 
-	while (t->stage != STAGE_NONE && n < cap) {
-		if (t->stage == STAGE_EMIT)
-			n += emit(t, to + n, cap - n);
-		else if (stuffed < cap)
-			stuffed += stuff(t, cap - stuffed);
-		else
-			break;
+	while (t->stage != STAGE_NONE && n < cap && work < cap) {
+		size_t k = t->stage == STAGE_EMIT ? emit(t, to + n, cap - n) : 0;
+
+		n += k;
+		work += PIECE_WORK + (k > 0 ? k : stuff(t, cap - work));
 	}
 	return n;
 }
@@ -140,29 +129,19 @@ size_t frame_encode(const struct frame *f, uint8_t *to)
 
 /* -- in ---------------------------------------------------------------------------------- */
 
-static void put(struct frame_rx *rx, uint8_t byte)
+static uint16_t u16(const uint8_t *b)
 {
-	if (rx->n == FRAME_MAX_RAW) {
-		rx->skipping = true;
-		return;
-	}
-	rx->buf[rx->n++] = byte;
-	rx->crc = hv_crc32(rx->crc, &byte, 1);
+	return (uint16_t)(b[0] | b[1] << 8);
 }
 
-/* The checksum was right: what the frame says. */
+/* The checksum was right and the size is, too: what the frame says. */
 static int header_read(const struct frame_rx *rx, struct frame *f)
 {
-	struct hv_rd r = hv_rd_init(rx->buf, rx->n - (size_t)FRAME_CRC);
+	const uint8_t *b = rx->buf;
 
-	f->ver = hv_rd_u8(&r);
-	f->kind = hv_rd_u8(&r);
-	f->conn = hv_rd_u16(&r);
-	f->seq = hv_rd_u16(&r);
-	f->ack = hv_rd_u16(&r);
-	f->window = hv_rd_u16(&r);
-	f->len = (uint16_t)hv_rd_left(&r);
-	f->payload = hv_rd_bytes(&r, f->len);
+	*f = (struct frame){ b[0], b[1], u16(b + 2), u16(b + 4), u16(b + 6), u16(b + 8), 0, NULL };
+	f->len = (uint16_t)(rx->n - FRAME_HDR - FRAME_CRC);
+	f->payload = b + FRAME_HDR;
 	return f->ver == FRAME_VER ? HV_OK : HV_E_VERSION;
 }
 
@@ -181,33 +160,61 @@ static int frame_end(struct frame_rx *rx, struct frame *f)
 	return 1;
 }
 
-int frame_rx_byte(struct frame_rx *rx, uint8_t byte, struct frame *f)
+/* A byte of a block's content, or the zero between two blocks. */
+static void put(struct frame_rx *rx, uint8_t byte)
 {
+	if (rx->n < FRAME_MAX_RAW)
+		rx->buf[rx->n++] = byte;
+	else
+		rx->skipping = true;
+}
+
+static void decode(struct frame_rx *rx, uint8_t byte)
+{
+	if (rx->left > 0) {
+		rx->left--;
+		put(rx, byte);
+		return;
+	}
+	if (rx->zero)
+		put(rx, 0);
+	rx->left = (uint8_t)(byte - 1);
+	rx->zero = byte != 0xff;
+}
+
+int frame_rx_take(struct frame_rx *rx, const uint8_t *bytes, size_t n, size_t *taken,
+		  struct frame *f)
+{
+	uint16_t from = rx->n;
+	size_t i = 0;
 	int r = 0;
 
-	if (byte == 0) {
+	if (n > 0 && bytes[0] == 0) {
 		if (rx->used > 0) /* else an idle sender flushes with a delimiter */
 			r = frame_end(rx, f);
 		rx->used = rx->n = 0;
 		rx->left = 0;
 		rx->zero = rx->skipping = false;
 		rx->crc = 0;
+		*taken = 1;
 		return r;
 	}
-	if (rx->used < FRAME_MAX_WIRE - 1)
-		rx->used++;
-	else
-		rx->skipping = true;
-	if (rx->skipping)
-		return 0;
-	if (rx->left > 0) {
-		rx->left--;
-		put(rx, byte);
-		return 0;
+	for (; i < n && bytes[i] != 0; i++) {
+		if (rx->used < FRAME_MAX_WIRE - 1)
+			rx->used++;
+		else
+			rx->skipping = true;
+		if (!rx->skipping)
+			decode(rx, bytes[i]);
 	}
-	if (rx->zero)
-		put(rx, 0);
-	rx->left = (uint8_t)(byte - 1);
-	rx->zero = byte != 0xff;
+	rx->crc = hv_crc32(rx->crc, rx->buf + from, (size_t)rx->n - from);
+	*taken = i;
 	return 0;
+}
+
+int frame_rx_byte(struct frame_rx *rx, uint8_t byte, struct frame *f)
+{
+	size_t taken;
+
+	return frame_rx_take(rx, &byte, 1, &taken, f);
 }

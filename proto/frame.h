@@ -69,8 +69,8 @@ struct frame_tx {
 /* False: a frame is on its way out, or f->len is over FRAME_MAX_PAYLOAD. delimiter: one goes
  * ahead, so that what is half-way in the peer cannot spoil this frame. */
 bool frame_tx_begin(struct frame_tx *t, const struct frame *f, bool delimiter);
-/* The next bytes of the wire, at most cap. Stuffs at most cap bytes, too, so it may give none
- * while a frame is open. */
+/* The next bytes of the wire, at most cap, for work that is bounded by cap: may give none while a
+ * frame is open. */
 size_t frame_tx_pull(struct frame_tx *t, uint8_t *to, size_t cap);
 
 static inline bool frame_tx_is_open(const struct frame_tx *t)
@@ -96,5 +96,9 @@ struct frame_rx {
  * 0: nothing yet; HV_E_FRAME: something was dropped; HV_E_VERSION: a well-formed frame of
  * another version. */
 int frame_rx_byte(struct frame_rx *rx, uint8_t byte, struct frame *f);
+
+/* The same with the first *taken of n bytes: those before a delimiter, or one delimiter. */
+int frame_rx_take(struct frame_rx *rx, const uint8_t *bytes, size_t n, size_t *taken,
+		  struct frame *f);
 
 #endif

@@ -4,7 +4,8 @@ emu_machine = tests/emu/m78k/machine.c tests/emu/m78k/machine.h tests/emu/m78k/s
 	tests/emu/m78k/core.c tests/emu/m78k/exception.c tests/emu/m78k/chip.c \
 	tests/emu/m78k/uart.c tests/emu/m78k/dma.c tests/emu/m78k/accel.c tests/emu/m78k/cost.c \
 	tests/emu/m78k/symbols.c tests/emu/m78k/symbols.h
-EXTRA_DIST += tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld
+EXTRA_DIST += tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld tests/emu/steps/target.c \
+	tests/emu/steps/target.ld tests/emu/steps/broken_run.c
 
 if HAVE_UNICORN
 check_LTLIBRARIES += libhvm78k.la
@@ -19,7 +20,15 @@ if HAVE_CHECK
 if HAVE_ARM_CC
 check_PROGRAMS += tests/emu/test_machine
 TESTS += tests/emu/test_machine
-check_DATA = tests/emu/tiny.bin
+check_PROGRAMS += tests/emu/test_step_cost
+TESTS += tests/emu/test_step_cost
+check_DATA = tests/emu/tiny.bin firmware/agent-steps.elf firmware/agent-steps-broken.elf
+tests_emu_test_step_cost_SOURCES = tests/emu/test_step_cost.c tests/emu/steps/counter.c \
+	tests/emu/steps/counter.h tests/emu/steps/target.h $(agent_peer)
+tests_emu_test_step_cost_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(UNICORN_CFLAGS) \
+	-DSTEPS_ELF='"$(abs_top_builddir)/firmware/agent-steps.elf"' \
+	-DBROKEN_ELF='"$(abs_top_builddir)/firmware/agent-steps-broken.elf"'
+tests_emu_test_step_cost_LDADD = libhvm78k.la $(agent_ldadd) $(UNICORN_LIBS) $(CHECK_LIBS)
 CLEANFILES += tests/emu/tiny.bin tests/emu/tiny.elf
 tests_emu_test_machine_SOURCES = tests/emu/test_machine.c
 tests_emu_test_machine_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
@@ -29,8 +38,16 @@ tests_emu_test_machine_LDADD = libhvm78k.la libhvutil.la $(CHECK_LIBS)
 endif
 endif
 else
-EXTRA_DIST += $(emu_machine) tests/emu/unicorn_board.c tests/emu/test_machine.c
+EXTRA_DIST += $(emu_machine) tests/emu/unicorn_board.c tests/emu/test_machine.c \
+	tests/emu/test_step_cost.c tests/emu/steps/counter.c tests/emu/steps/counter.h \
+	tests/emu/steps/target.h
 endif
+
+# The agent's Arm code for counting its steps.
+firmware/agent-steps.elf firmware/agent-steps-broken.elf: FORCE
+	@$(MAKE) -f $(top_srcdir)/firmware-agent/firmware.mk SRC='$(top_srcdir)' OUT=firmware \
+		ARM_CC='$(ARM_CC)' $@
+FORCE:
 
 tests/emu/tiny.bin: tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld
 	$(AM_V_GEN)$(MKDIR_P) tests/emu && $(ARM_CC) -std=gnu11 -mcpu=cortex-m4 -mthumb \

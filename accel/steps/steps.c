@@ -270,29 +270,38 @@ int8_t cnn_steps_in(const struct cnn_steps *s, const uint8_t *record, unsigned p
 	return (int8_t)(x > 127 ? 127 : x);
 }
 
+/* Rounded, and 127.5 is not 128. */
+static uint32_t rounded_word(const uint8_t *at, unsigned stride, unsigned lanes)
+{
+	uint32_t v = 0;
+
+	for (unsigned shift = 0; shift < 8 * lanes; shift += 8, at += stride) {
+		uint32_t high = at[1];
+
+		v |= ((high + (at[0] >> 7 & (high != 0x7f))) & 0xff) << shift;
+	}
+	return v;
+}
+
 uint32_t cnn_steps_in_word(const struct cnn_steps *s, const uint8_t *record, unsigned position,
 			   unsigned channel, unsigned lanes)
 {
-	bool second = s->parts == 2 && (position & 1) != 0;
+	unsigned second = s->parts == 2 ? position & 1 : 0;
 	unsigned component = s->parts == 2 ? position >> 1 : position;
 	unsigned stride = 2u * s->components;
 	const uint8_t *at = record + channel * stride + 2 * component;
-	uint32_t v = 0;
+	uint32_t v = 0, flip = second ? 0x80 : 0;
 
+	if (s->input == CNN_IN_ROUND)
+		return rounded_word(at, stride, lanes);
 	if (s->input == CNN_IN_BYTES) {
-		stride = 1;
 		at = record + (uint32_t)position * s->channels + channel;
+		stride = 1;
+	} else {
+		at += 1 - second;
 	}
-	for (unsigned shift = 0; shift < 8 * lanes; shift += 8, at += stride) {
-		uint32_t low = at[0], high = s->input == CNN_IN_BYTES ? 0 : at[1];
-
-		if (s->input == CNN_IN_BYTES)
-			v |= low << shift;
-		else if (s->input == CNN_IN_SPLIT)
-			v |= (second ? low ^ 0x80 : high) << shift;
-		else /* rounded, and 127.5 is not 128 */
-			v |= ((high + (low >> 7 & (high != 0x7f))) & 0xff) << shift;
-	}
+	for (unsigned shift = 0; shift < 8 * lanes; shift += 8, at += stride)
+		v |= (*at ^ flip) << shift;
 	return v;
 }
 

@@ -62,8 +62,11 @@ int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config
 
 /* Who does something in a step: one of these. The run in progress has every second turn, so
  * that neither it nor the link stands still. */
-enum kind { RUN, IN, OUT, TALK };
-static const uint8_t turns[] = { RUN, IN, RUN, OUT, RUN, TALK };
+enum kind { RUN, IN, OUT, SEND, TAKE };
+static const uint8_t turns[] = {
+	RUN, IN, RUN, OUT, RUN, IN, RUN, SEND, RUN, IN, RUN, OUT, RUN, TAKE
+};
+enum { ALL_IDLE = 1 << RUN | 1 << IN | 1 << OUT | 1 << SEND | 1 << TAKE };
 
 static bool work(struct agent *a, enum kind k)
 {
@@ -71,28 +74,41 @@ static bool work(struct agent *a, enum kind k)
 	case RUN: return ag_run_slice(a);
 	case IN: return ag_link_in(a);
 	case OUT: return ag_baud_step(a) || ag_link_out(a);
-	case TALK: break;
+	case SEND: return ag_talk_send_due(a);
+	case TAKE: break;
 	}
-	return ag_talk_messages(a);
+	return ag_talk_take(a);
+}
+
+/* Looking whether there is something to send or to answer takes a while: that was this step's
+ * work, then. */
+static bool is_cheap(enum kind k)
+{
+	return k == RUN || k == IN;
 }
 
 bool agent_step(struct agent *a)
 {
-	unsigned idle = 0; /* a bit for each kind that had nothing to do */
-
 	if (ag_quiet_step(a))
 		return false;
 	ag_buffers_follow(a);
-	for (unsigned i = 0; i < sizeof(turns); i++) {
+	for (;;) {
 		enum kind k = (enum kind)turns[a->turn];
 
 		a->turn = (uint8_t)(a->turn + 1u < sizeof(turns) ? a->turn + 1u : 0);
-		if ((idle >> k & 1) != 0)
+		if ((a->idle >> k & 1) != 0)
 			continue;
-		if (work(a, k))
+		if (work(a, k)) {
+			a->idle = 0;
 			return true;
-		idle |= 1u << k;
+		}
+		a->idle |= (uint8_t)(1u << k);
+		if (a->idle == ALL_IDLE)
+			break;
+		if (!is_cheap(k))
+			return true;
 	}
+	a->idle = 0;
 	return false;
 }
 

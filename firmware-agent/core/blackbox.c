@@ -7,7 +7,7 @@
  * that one that was half written, or never, is not there. Adding is a few writes, because calls
  * with a bound add, too; sums are made in agent_step(). */
 
-enum { EVENTS_A_MESSAGE = 6 };
+enum { EVENTS_A_MESSAGE = 4 };
 
 static struct ag_box_event *event_of(const struct agent *a, uint32_t seq)
 {

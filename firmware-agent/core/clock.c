@@ -9,7 +9,7 @@ void ag_clock_asked(struct agent *a, const struct link_time_req *m)
 {
 	a->ask.time = true; /* the newest question is the one worth an answer */
 	a->ask.time_seq = m->seq;
-	a->ask.time_received_us = a->read_us;
+	a->ask.time_received_us = a->in.read_us;
 	a->ask.time_until_us = ag_now(a) + PATIENCE_US;
 }
 
@@ -20,12 +20,13 @@ static bool line_is_quiet(const struct agent *a)
 
 bool ag_clock_tell(struct agent *a)
 {
-	union link_msg m = { .time = { .id_ = LINK_TIME,
-				       .seq = a->ask.time_seq,
-				       .received_us = a->ask.time_received_us } };
+	union link_msg m;
 
 	if (!a->ask.time)
 		return false;
+	m.time = (struct link_time){ .id_ = LINK_TIME,
+				     .seq = a->ask.time_seq,
+				     .received_us = a->ask.time_received_us };
 	m.time.sent_us = ag_now(a);
 	if (!line_is_quiet(a) && m.time.sent_us < a->ask.time_until_us)
 		return false;

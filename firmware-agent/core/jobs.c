@@ -192,13 +192,14 @@ bool ag_job_report(struct agent *a)
 
 	if (j == NULL)
 		return false;
-	m.result = (struct link_result){ .id_ = LINK_RESULT,
-					 .job = j->id,
-					 .code = (uint16_t)j->code,
-					 .start_us = j->start_us,
-					 .end_us = j->end_us,
-					 .cycles = j->cycles,
-					 .aborted = j->aborted };
+	m.result.id_ = LINK_RESULT;
+	m.result.job = j->id;
+	m.result.code = (uint16_t)j->code;
+	m.result.records = 0;
+	m.result.start_us = j->start_us;
+	m.result.end_us = j->end_us;
+	m.result.cycles = j->cycles;
+	m.result.aborted = j->aborted;
 	if (j->code == HV_OK) {
 		m.result.records = j->records;
 		n = j->out_bytes;

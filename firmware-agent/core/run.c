@@ -252,8 +252,11 @@ static void restore_regs(const struct agent *a, unsigned from, unsigned to)
 	void (*write)(void *, uint32_t, uint32_t) = a->hal.cnn_write32;
 	void *ctx = a->hal.ctx;
 
-	for (; s < end; s++)
+	if (s == end)
+		return;
+	do { /* a branch less a register than for */
 		write(ctx, s->addr, s->value);
+	} while (++s < end);
 }
 
 static void restore_slice(struct agent *a)

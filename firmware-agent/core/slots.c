@@ -64,7 +64,10 @@ void ag_slot_begin(struct agent *a, const struct link_model_begin *m)
 	ag_slot_clear(a, m->slot);
 	s->state = LINK_SLOT_LOADING;
 	s->failed = false;
-	a->load = (struct ag_load){ .active = true, .slot = m->slot, .announced = m->bytes };
+	memset(&a->load, 0, sizeof(a->load)); /* in place: a step is bounded */
+	a->load.active = true;
+	a->load.slot = m->slot;
+	a->load.announced = m->bytes;
 	memcpy(a->load.want, m->hash.b, sizeof(a->load.want));
 	hv_sha256_init(&a->load.sha);
 	ag_talk_report_slot(a, m->slot, HV_OK);

@@ -20,13 +20,13 @@ enum {
 	AG_STEP_CPU_NS = 1000, /* what the guard allows for each slice of a run */
 	/* Most that one step does of each kind; AG_STEP_CYCLES follows from these. */
 	AG_RX_BYTES = 8, /* link bytes taken and decoded */
-	AG_TX_BYTES = 16, /* link bytes encoded and given to the serial driver */
-	AG_SLICE_COPY_BYTES = 64, /* of a message, of a ring's samples, of an output record */
+	AG_TX_BYTES = 8, /* link bytes encoded and given to the serial driver */
+	AG_SLICE_COPY_BYTES = 32, /* of a message, of a ring's samples, of an output record */
 	AG_SLICE_HASH_BYTES = 16, /* of a slot image */
 	AG_SLICE_ROUNDS = 8, /* of SHA-256 */
 	AG_SLICE_ROWS = 2, /* of a table of steps checked */
-	AG_SLICE_PIXELS = 6, /* input words: 24 conversions */
-	AG_SLICE_REGS = 8, /* registers */
+	AG_SLICE_PIXELS = 4, /* input words: 16 conversions */
+	AG_SLICE_REGS = 6, /* registers */
 	AG_SLICE_WORDS = 4, /* output words, and what ends an item */
 };
 
@@ -41,10 +41,10 @@ enum {
  */
 enum {
 	AG_CPU_HZ = 100000000, /* of a configuration that says 0 */
-	AG_STEP_CYCLES = 960,
-	AG_LONG_CYCLES = 5000,
-	AG_BEGIN_CYCLES = 700,
-	AG_RESTORE_CYCLES = 20,
+	AG_STEP_CYCLES = 1750,
+	AG_LONG_CYCLES = 7000,
+	AG_BEGIN_CYCLES = 750,
+	AG_RESTORE_CYCLES = 17,
 };
 #define AG_HANDOVER_WRITES           (1 + 3 * CNN_QUADRANTS + AG_RESTORE_REGS_MAX)
 #define AG_CYCLES_NS(cycles, cpu_hz) ((uint32_t)((cycles)*UINT64_C(1000000000) / (cpu_hz)))
@@ -243,6 +243,7 @@ struct ag_in {
 	uint8_t head[AG_HEAD_BYTES], n, at; /* [at, n) begins the tail */
 	uint16_t bytes; /* of the message; 0: none has begun */
 	uint16_t left; /* of the tail */
+	uint64_t read_us; /* when its bytes were taken from the line */
 	uint8_t job; /* that the tail fills */
 };
 
@@ -273,6 +274,7 @@ struct agent {
 	struct ag_out send;
 	struct ag_copy copy;
 	uint8_t turn; /* whose step is next */
+	uint8_t idle; /* a bit for each that had nothing to do since anything was done */
 	bool long_due; /* a long step waits for the end of the run: no other begins before */
 	bool hello_due, hello_unasked; /* unasked: sent at the begin of this life */
 	struct ag_slot slot[AG_SLOTS_MAX];
@@ -347,7 +349,8 @@ bool ag_link_send_piece(struct agent *a); /* of the message being handed over */
 size_t ag_link_tail(struct agent *a, uint8_t *to, size_t n); /* of the message being taken */
 
 /* talk.c: messages. */
-bool ag_talk_messages(struct agent *a);
+bool ag_talk_send_due(struct agent *a);
+bool ag_talk_take(struct agent *a);
 uint64_t ag_talk_next_us(const struct agent *a);
 void ag_talk_life_over(struct agent *a); /* jobs and half loads are gone, slots stay */
 /* False: no room, or one is being handed over. Of AG_REPLY_ROOM bytes at most, tail included. */

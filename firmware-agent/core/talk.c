@@ -4,6 +4,8 @@
 /* Messages, one at a time. One is taken only when a reply has room, so a refusal never gets
  * lost. */
 
+enum { SHORT_BYTES = 48 };
+
 bool ag_talk_send(struct agent *a, const union link_msg *m, const void *tail, size_t n)
 {
 	struct ag_out *o = &a->send;
@@ -18,7 +20,7 @@ bool ag_talk_send(struct agent *a, const union link_msg *m, const void *tail, si
 		memcpy(o->head + len, tail, n);
 	len += n;
 	/* short ones at once: what time it is here is in some of them */
-	if (len <= AG_SLICE_COPY_BYTES)
+	if (len <= SHORT_BYTES)
 		arq_send_some(&a->arq, o->head, len);
 	else
 		o->n = (uint16_t)len;
@@ -105,8 +107,8 @@ static void reset_all(struct agent *a)
 
 		ag_slot_clear(a, i);
 		a->slot[i].failed = false;
-		if (was)
-			ag_talk_report_slot(a, i, HV_OK);
+		a->slot[i].report_code = HV_OK;
+		a->slot[i].report_due = a->slot[i].report_due || was;
 	}
 }
 
@@ -186,24 +188,15 @@ static bool has_tail(uint8_t id)
 	return id == LINK_JOB || id == LINK_MODEL_CHUNK;
 }
 
-/* Messages that are answered or done in few cycles. */
-static bool is_short(uint8_t id)
-{
-	return has_tail(id) || id == LINK_CLOCK_REQ || id == LINK_TIME_REQ ||
-	       id == LINK_JOB_CANCEL || id == LINK_JOB_BUFFER;
-}
-
 /* What ends the run in progress anyway does so first, in a step of its own. */
-static bool ends_run(const struct agent *a, const union link_msg *m)
+static bool ends_run(const struct agent *a)
 {
-	const struct ag_job *j = &a->job[a->run.job];
+	const uint8_t *head = a->in.head;
 
 	if (a->run.phase == AG_IDLE)
 		return false;
-	return m->any.id_ == LINK_RESET ||
-	       (m->any.id_ == LINK_MODEL_EVICT && m->model_evict.slot == j->slot) ||
-	       (m->any.id_ == LINK_MODEL_BEGIN && m->model_begin.slot == j->slot &&
-		memcmp(a->slot[j->slot].hash, m->model_begin.hash.b, HV_SHA256_BYTES) != 0);
+	return head[0] == LINK_RESET ||
+	       (head[0] == LINK_MODEL_EVICT && a->in.n > 1 && head[1] == a->job[a->run.job].slot);
 }
 
 static void message_done(struct agent *a, enum ag_in_what next)
@@ -216,13 +209,21 @@ static void message_done(struct agent *a, enum ag_in_what next)
 	in->bytes = 0;
 }
 
-/* The head has come. */
+/* The head has come. All but the question whose answer is the time wait until no registers are
+ * to be restored. */
 static bool act(struct agent *a)
 {
 	struct ag_in *in = &a->in;
 	union link_msg m;
 
 	if (!may_reply(a))
+		return false;
+	if (ends_run(a)) {
+		ag_run_abort(a);
+		a->long_due = true; /* and no other begins */
+		return true;
+	}
+	if (in->head[0] != LINK_CLOCK_REQ && !ag_may_be_long(a))
 		return false;
 	in->left = (uint16_t)(in->bytes - in->n);
 	in->at = in->n;
@@ -232,13 +233,6 @@ static bool act(struct agent *a)
 		message_done(a, AG_IN_SKIP);
 		return true;
 	}
-	if (ends_run(a, &m)) {
-		ag_run_abort(a);
-		a->long_due = true; /* and no other begins */
-		return true;
-	}
-	if (!is_short(m.any.id_) && !ag_may_be_long(a))
-		return false;
 	message_done(a, dispatch(a, &m));
 	return true;
 }
@@ -260,6 +254,7 @@ static bool take_head(struct agent *a)
 		}
 		in->bytes = (uint16_t)len;
 		in->n = 0;
+		in->read_us = a->read_us;
 	}
 	want = in->bytes < AG_HEAD_BYTES ? in->bytes : (size_t)AG_HEAD_BYTES;
 	n = arq_recv_some(&a->arq, in->head + in->n, want - in->n);
@@ -308,12 +303,18 @@ static bool take_message(struct agent *a)
 /* What was asked beyond the first protocol. */
 static bool send_answers(struct agent *a)
 {
-	if (a->ask.line && ag_baud_tell(a)) {
+	const struct ag_answers *k = &a->ask;
+
+	if (ag_clock_tell(a))
+		return true;
+	if (!(k->line || k->stand || k->box || k->buffers != 0) || !ag_may_be_long(a))
+		return false;
+	if (k->line && ag_baud_tell(a)) {
 		a->ask.line = false;
 		return true;
 	}
-	return (a->ask.buffers != 0 && ag_buffers_tell(a)) || ag_stand_tell(a) ||
-	       (a->ask.box && ag_box_tell(a)) || ag_clock_tell(a);
+	return (k->buffers != 0 && ag_buffers_tell(a)) || ag_stand_tell(a) ||
+	       (k->box && ag_box_tell(a));
 }
 
 static bool send_due(struct agent *a)
@@ -323,15 +324,16 @@ static bool send_due(struct agent *a)
 	if (a->hello_due && ag_may_be_long(a)) {
 		a->hello_due = false;
 		ag_telemetry_hello(a);
-		for (unsigned i = 0; i < a->cfg.model_slots; i++)
-			if (a->slot[i].state != LINK_SLOT_EMPTY)
-				ag_talk_report_slot(a, i, HV_OK);
+		for (unsigned i = 0; i < a->cfg.model_slots; i++) {
+			a->slot[i].report_code = HV_OK;
+			a->slot[i].report_due = a->slot[i].state != LINK_SLOT_EMPTY;
+		}
 		return true;
 	}
 	for (unsigned i = 0; i < a->cfg.model_slots; i++) {
 		struct ag_slot *s = &a->slot[i];
 
-		if (!s->report_due || !send_slot(a, i, s->report_code))
+		if (!s->report_due || !ag_may_be_long(a) || !send_slot(a, i, s->report_code))
 			continue;
 		s->report_due = false;
 		return true;
@@ -355,11 +357,14 @@ uint64_t ag_talk_next_us(const struct agent *a)
 	return next;
 }
 
-bool ag_talk_messages(struct agent *a)
+bool ag_talk_send_due(struct agent *a)
 {
 	if (ag_box_step(a))
 		return true;
-	if (a->arq.state != ARQ_UP)
-		return false;
-	return ag_link_send_piece(a) || send_due(a) || ag_buffers_slice(a) || take_message(a);
+	return a->arq.state == ARQ_UP && (ag_link_send_piece(a) || send_due(a));
+}
+
+bool ag_talk_take(struct agent *a)
+{
+	return a->arq.state == ARQ_UP && (ag_buffers_slice(a) || take_message(a));
 }

@@ -41,17 +41,14 @@ static void rhythm(const struct guard_history *h, uint32_t *period_us, uint32_t 
 	*jitter_us = max - min;
 }
 
-bool ag_telemetry_report(struct agent *a)
+static bool report(struct agent *a, uint64_t now)
 {
 	struct ag_primary *p = &a->primary;
 	union link_msg m = { .primary = { .id_ = LINK_PRIMARY } };
 	uint8_t tail[EVENTS_A_REPORT * AG_EVENT_BYTES];
 	struct hv_wr w = hv_wr_init(tail, sizeof(tail));
 	unsigned n = p->n < EVENTS_A_REPORT ? p->n : (unsigned)EVENTS_A_REPORT;
-	uint64_t now = ag_now(a);
 
-	if (n == 0 || now < p->report_us || !ag_may_be_long(a))
-		return false;
 	for (unsigned i = 0; i < n; i++) {
 		const struct ag_event *e = &p->event[(p->first + i) % AG_EVENTS];
 
@@ -71,6 +68,16 @@ bool ag_telemetry_report(struct agent *a)
 	if (p->n == 0)
 		p->report_us = now + AG_REPORT_EVERY_US;
 	return true;
+}
+
+bool ag_telemetry_report(struct agent *a)
+{
+	uint64_t now;
+
+	if (a->primary.n == 0)
+		return false;
+	now = ag_now(a);
+	return now >= a->primary.report_us && ag_may_be_long(a) && report(a, now);
 }
 
 void ag_telemetry_status(struct agent *a)
