@@ -171,7 +171,7 @@ static void copy(struct agent *a, struct ag_job *j)
 	uint64_t sample = j->first + (uint64_t)record * j->hop + offset / r->sample_bytes;
 
 	at = at >= ring_bytes ? at - ring_bytes : at;
-	n = n < AG_SLICE_COPY_BYTES ? n : AG_SLICE_COPY_BYTES;
+	n = n < ag_copy_bytes(a) ? n : ag_copy_bytes(a);
 	n = n < ring_bytes - at ? n : ring_bytes - at;
 	memcpy(ag_job_input(a, j, record) + offset, r->memory + at, n);
 	follow(r);

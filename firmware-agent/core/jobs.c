@@ -84,8 +84,7 @@ void ag_job_fill(struct agent *a)
 		(void)ag_link_tail(a, nowhere, sizeof(nowhere));
 		return;
 	}
-	j->filled +=
-		(uint32_t)ag_link_tail(a, ag_job_input(a, j, 0) + j->filled, AG_SLICE_COPY_BYTES);
+	j->filled += (uint32_t)ag_link_tail(a, ag_job_input(a, j, 0) + j->filled, ag_copy_bytes(a));
 	if (a->in.left > 0)
 		return;
 	j->state = AG_JOB_QUEUED;

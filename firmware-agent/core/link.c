@@ -61,7 +61,7 @@ static size_t least(size_t a, size_t b)
 bool ag_link_send_piece(struct agent *a)
 {
 	struct ag_out *o = &a->send;
-	size_t n = least((size_t)o->n - o->at, AG_SLICE_COPY_BYTES);
+	size_t max = ag_copy_bytes(a), n = least((size_t)o->n - o->at, max);
 
 	if (o->n == 0)
 		return false;
@@ -69,7 +69,7 @@ bool ag_link_send_piece(struct agent *a)
 		arq_send_some(&a->arq, o->head + o->at, n);
 		o->at = (uint16_t)(o->at + n);
 	} else {
-		n = least(o->tail_n - o->tail_at, AG_SLICE_COPY_BYTES);
+		n = least(o->tail_n - o->tail_at, max);
 		arq_send_some(&a->arq, o->tail + o->tail_at, n);
 		o->tail_at += (uint32_t)n;
 	}

@@ -3,11 +3,13 @@
 
 /* One harvested run, slice by slice:
  *
- *   IDLE -> SNAP -> CONFIG -> INPUT -> START -> WAIT -> RESTORE -> UNLOAD -> IDLE
+ *   IDLE -> SNAP -> INPUT -> CONFIG -> START -> WAIT -> RESTORE -> UNLOAD -> IDLE
  *
  * SNAP reads the primary's values of the registers the guest uses, once after each time the
- * primary had the accelerator. RESTORE puts back those that differ as soon as the inference
- * is done; the unload needs no layer register. ag_run_abort() leaves any phase. */
+ * primary had the accelerator. The input needs no layer register, so they are written after it,
+ * and RESTORE puts them back as soon as the inference is done: in between every step must be
+ * short, because the primary would wait for both. The unload needs no layer register either.
+ * ag_run_abort() leaves any phase. */
 
 static const struct slotimg *image(const struct agent *a)
 {
@@ -99,7 +101,7 @@ static void snap_slice(struct agent *a)
 		run->lcnt[q] = ag_read(a, ag_quadrant(CNN_LCNT_MAX, q));
 		return;
 	}
-	for (int i = 0; i < AG_SLICE_REGS && run->at < n; i++, run->at++) {
+	for (int i = 0; i < AG_SLICE_SNAP && run->at < n; i++, run->at++) {
 		bool varies;
 		uint32_t want, addr = reg_entry(a, run->at, &want, &varies);
 		uint32_t is = ag_read(a, addr);
@@ -120,6 +122,7 @@ static void snap_slice(struct agent *a)
 	}
 }
 
+/* CTRL and LCNT_MAX first, then the input, then the registers. */
 static void config_slice(struct agent *a)
 {
 	struct ag_run *run = &a->run;
@@ -131,6 +134,7 @@ static void config_slice(struct agent *a)
 			ag_write(a, ag_quadrant(CNN_CTRL, q), CNN_CTRL_CLK_EN);
 			ag_write(a, ag_quadrant(CNN_LCNT_MAX, q), img->layers - 1u);
 		}
+		run->phase = AG_INPUT;
 		return;
 	}
 	for (int i = 0; i < AG_SLICE_REGS && run->at < img->n_regs; i++, run->at++) {
@@ -142,10 +146,8 @@ static void config_slice(struct agent *a)
 		run->dirty_regs++;
 		ag_write(a, addr, want);
 	}
-	if (run->at == img->n_regs) {
-		run->at = 0;
-		run->phase = AG_INPUT;
-	}
+	if (run->at == img->n_regs)
+		run->phase = AG_START;
 }
 
 /* One word of the input memories: four channels of one pixel. */
@@ -211,7 +213,8 @@ static void input_slice(struct agent *a)
 			 input_word(a, record));
 		input_next(run, img);
 		if (run->in_record == run->records) {
-			run->phase = AG_START;
+			run->at = 0;
+			run->phase = AG_CONFIG;
 			return;
 		}
 		if (run->in_record != was)
@@ -329,7 +332,7 @@ static void copy_slice(struct agent *a)
 {
 	struct ag_copy *c = &a->copy;
 	struct ag_job *j = &a->job[c->job];
-	uint16_t n = c->n < AG_SLICE_COPY_BYTES ? c->n : (uint16_t)AG_SLICE_COPY_BYTES;
+	uint16_t n = c->n < ag_copy_bytes(a) ? c->n : (uint16_t)ag_copy_bytes(a);
 	uint32_t whole = a->slot[j->slot].img.out_record_bytes;
 
 	memcpy(j->memory + j->done * whole + c->at, a->cfg.record_memory + c->at, n);

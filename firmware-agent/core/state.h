@@ -22,12 +22,14 @@ enum {
 	AG_RX_BYTES = 8, /* link bytes taken and decoded */
 	AG_TX_BYTES = 8, /* link bytes encoded and given to the serial driver */
 	AG_SLICE_COPY_BYTES = 32, /* of a message, of a ring's samples, of an output record */
+	AG_LONG_COPY_BYTES = 128, /* the same while no registers are to be restored */
 	AG_SLICE_HASH_BYTES = 16, /* of a slot image */
 	AG_SLICE_ROUNDS = 8, /* of SHA-256 */
 	AG_SLICE_ROWS = 2, /* of a table of steps checked */
-	AG_SLICE_PIXELS = 4, /* input words: 16 conversions */
 	AG_SLICE_REGS = 6, /* registers */
-	AG_SLICE_WORDS = 4, /* output words, and what ends an item */
+	AG_SLICE_SNAP = 16, /* registers read, while none are to be restored */
+	AG_SLICE_PIXELS = 12, /* input words, 48 conversions, while ... */
+	AG_SLICE_WORDS = 12, /* output words, and what ends an item, while ... */
 };
 
 /* The promise to the primary. It waits for a step of agent_step() in progress, then for
@@ -35,28 +37,30 @@ enum {
  * processor cycles, which tests/emu/step_cost counts in the Arm code:
  *
  *   a step while registers of a run are to be restored   AG_SLICE_OPS, AG_STEP_CYCLES
- *   any other step                                       AG_SLICE_OPS, AG_LONG_CYCLES
+ *   any other step                                       AG_LONG_OPS, AG_LONG_CYCLES
  *   hand-over: begin, CTRL and LCNT_MAX                  1 + 3 a quadrant, AG_BEGIN_CYCLES
  *   hand-over: each layer register                       1, AG_RESTORE_CYCLES
  */
 enum {
 	AG_CPU_HZ = 100000000, /* of a configuration that says 0 */
-	AG_STEP_CYCLES = 1750,
+	AG_STEP_CYCLES = 1950,
 	AG_LONG_CYCLES = 7000,
-	AG_BEGIN_CYCLES = 750,
+	AG_BEGIN_CYCLES = 800,
 	AG_RESTORE_CYCLES = 17,
 };
 #define AG_HANDOVER_WRITES           (1 + 3 * CNN_QUADRANTS + AG_RESTORE_REGS_MAX)
 #define AG_CYCLES_NS(cycles, cpu_hz) ((uint32_t)((cycles)*UINT64_C(1000000000) / (cpu_hz)))
-#define AG_SHORT_NS(write_ns, cpu_hz)                 \
-	(AG_RESTORE_REGS_MAX * (uint32_t)(write_ns) + \
+#define AG_SHORT_NS(access_ns, write_ns, cpu_hz)                                             \
+	(AG_SLICE_OPS * (uint32_t)(access_ns) + AG_RESTORE_REGS_MAX * (uint32_t)(write_ns) + \
 	 AG_CYCLES_NS(AG_STEP_CYCLES + AG_RESTORE_CYCLES * AG_RESTORE_REGS_MAX, cpu_hz))
+#define AG_LONG_NS(access_ns, cpu_hz) \
+	(AG_LONG_OPS * (uint32_t)(access_ns) + AG_CYCLES_NS(AG_LONG_CYCLES, cpu_hz))
 #define AG_LONGER(a, b) ((a) > (b) ? (a) : (b))
-#define AG_WAIT_BOUND_NS(write_ns, read_ns, cpu_hz)                          \
-	(AG_SLICE_OPS * (uint32_t)AG_LONGER(write_ns, read_ns) +             \
-	 (AG_HANDOVER_WRITES - AG_RESTORE_REGS_MAX) * (uint32_t)(write_ns) + \
-	 AG_CYCLES_NS(AG_BEGIN_CYCLES, cpu_hz) +                             \
-	 AG_LONGER(AG_SHORT_NS(write_ns, cpu_hz), AG_CYCLES_NS(AG_LONG_CYCLES, cpu_hz)))
+#define AG_WAIT_BOUND_NS(write_ns, read_ns, cpu_hz)                             \
+	((AG_HANDOVER_WRITES - AG_RESTORE_REGS_MAX) * (uint32_t)(write_ns) +    \
+	 AG_CYCLES_NS(AG_BEGIN_CYCLES, cpu_hz) +                                \
+	 AG_LONGER(AG_SHORT_NS(AG_LONGER(write_ns, read_ns), write_ns, cpu_hz), \
+		   AG_LONG_NS(AG_LONGER(write_ns, read_ns), cpu_hz)))
 /* The longest agent_primary_begin() may make the primary wait, at the default bus times and
  * clock. */
 #define AG_WAIT_BOUND_US \
@@ -337,6 +341,12 @@ static inline bool ag_may_be_long(struct agent *a)
 {
 	a->long_due = a->run.dirty_regs > 0;
 	return !a->long_due;
+}
+
+/* Bytes that a step may copy now. */
+static inline uint32_t ag_copy_bytes(const struct agent *a)
+{
+	return a->run.dirty_regs > 0 ? AG_SLICE_COPY_BYTES : AG_LONG_COPY_BYTES;
 }
 
 /* agent.c */

@@ -14,7 +14,7 @@
  *   slot        a harvested network resident in kernel memory beside the primary
  *   guard       starts a harvested run only if the accelerator is idle and the worst case
  *               ends before the next expected activation
- *   slice       work of one agent_step(): at most AG_SLICE_OPS bus accesses
+ *   slice       work of one agent_step(): at most AG_LONG_OPS bus accesses
  *   ring        samples the product's own firmware writes and a job may read
  *
  * Context: every call belongs to the one main loop, unless it says "interrupt". No call may
@@ -25,7 +25,8 @@
  * writes); a slice in progress ends first. docs/concepts/agent.md has the sum, the board tells
  * it to the host, AG_WAIT_BOUND_US is its value at the default bus times. */
 enum {
-	AG_SLICE_OPS = 10,
+	AG_SLICE_OPS = 10, /* while registers are to be restored, else ... */
+	AG_LONG_OPS = 20,
 	AG_SLOTS_MAX = 8,
 	AG_JOBS_MAX = 4,
 	AG_IMAGE_REGS_MAX = 320, /* of a slot: four layers in four quadrants */

@@ -330,7 +330,7 @@ static void images(void)
 		const char *task;
 		unsigned level;
 		uint16_t kernel_first, kernel_words;
-	} of[3] = { { "fft64", 4, 376, 40 }, { "fft256", 4, 416, 280 }, { "fir32", 2, 696, 72 } };
+	} of[3] = { { "fft64", 4, 376, 40 }, { "fft128", 4, 416, 280 }, { "fir32", 2, 696, 72 } };
 
 	for (unsigned i = 0; i < 3; i++) {
 		const struct package *pkg = peer_package(of[i].task, of[i].level);
@@ -375,7 +375,7 @@ static void end(void)
 static void saturate(unsigned rounds)
 {
 	for (unsigned i = 0; i < rounds; i++) {
-		static const unsigned records[3] = { 16, 4, 32 };
+		static const unsigned records[3] = { 2, 1, 4 };
 		unsigned which = i % 3;
 
 		(void)job(i, which, (uint8_t)which, records[which]);
@@ -431,6 +431,8 @@ static const char *broken(void)
 		return "a step that leaves registers to restore takes too many cycles";
 	if (w.dirty.ops > p->slice_ops)
 		return "a step that leaves registers to restore takes too many bus accesses";
+	if (w.other.cycles > p->long_cycles)
+		return "a step that leaves nothing to restore takes too many cycles";
 	if (w.begin.cycles > p->begin_cycles)
 		return "agent_primary_begin() takes too many cycles beside its registers";
 	if (w.begin.ops > 1 + 3 * CNN_QUADRANTS)

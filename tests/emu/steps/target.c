@@ -101,6 +101,7 @@ static void tell(void)
 	port.begin_cycles = AG_BEGIN_CYCLES;
 	port.restore_cycles = AG_RESTORE_CYCLES;
 	port.slice_ops = AG_SLICE_OPS;
+	port.long_ops = AG_LONG_OPS;
 	port.bound_us = AG_WAIT_BOUND_US;
 }
 

@@ -13,7 +13,7 @@ struct target_port {
 	/* offsets in struct agent, and its size */
 	uint32_t agent_bytes, dirty_regs, dirty_ctrl, hold, phase, turn, in_what, load_part;
 	uint32_t restore_regs_max, step_cycles, long_cycles, begin_cycles, restore_cycles,
-		slice_ops;
+		slice_ops, long_ops;
 	uint32_t bound_us;
 	uint32_t idle_steps; /* of the ring's writer */
 };
