@@ -122,8 +122,8 @@ enum arq_event {
 unsigned arq_input(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_us);
 
 /* The same in bounded pieces: either stores up to ARQ_PIECE bytes of the last frame, which
- * takes none of the new ones, or takes bytes before a delimiter, or one delimiter. Returns how many it
- * took; adds to *events. */
+ * takes none of the new ones, or takes bytes before a delimiter, or one delimiter. Returns how
+ * many it took; adds to *events. */
 size_t arq_take(struct arq *a, const uint8_t *bytes, size_t n, uint64_t now_us, unsigned *events);
 static inline bool arq_is_storing(const struct arq *a) /* arq_take() has work without bytes */
 {

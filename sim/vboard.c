@@ -295,6 +295,7 @@ static int build(struct vboard *b, const struct vboard_options *o, char *why, si
 	if (err != HV_OK)
 		return err;
 	b->fault = o->fault;
+	b->step_ns = VBOARD_STEP_NS;
 	b->log = o->log;
 	hv_rng_seed(&b->fault_rng, o->seed + 1);
 	hv_rng_seed(&b->link_rng, o->seed + 2);
@@ -447,7 +448,7 @@ void vboard_run(struct vboard *b, uint64_t until_ns)
 		if (agent_next_ns(b) <= b->hal.now_ns) {
 			feed_rings(b);
 			b->more = agent_step(&b->agent);
-			host_hal_advance(&b->hal, VBOARD_STEP_NS);
+			host_hal_advance(&b->hal, b->step_ns);
 		}
 		if (agent_next_ns(b) <= b->hal.now_ns)
 			continue;

@@ -57,6 +57,7 @@ struct vboard {
 	struct hv_rng fault_rng, link_rng;
 	struct wire to_board, from_board;
 	bool more; /* the agent has work at once */
+	uint32_t step_ns; /* VBOARD_STEP_NS; may be changed */
 	bool stalled, unplugged;
 	/* primary */
 	const struct primary_spec *spec;

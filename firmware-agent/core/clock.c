@@ -22,7 +22,7 @@ bool ag_clock_tell(struct agent *a)
 {
 	union link_msg m;
 
-	if (!a->ask.time)
+	if (!a->ask.time || !ag_may_be_long(a))
 		return false;
 	m.time = (struct link_time){ .id_ = LINK_TIME,
 				     .seq = a->ask.time_seq,

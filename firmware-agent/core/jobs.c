@@ -189,7 +189,7 @@ bool ag_job_report(struct agent *a)
 	union link_msg m;
 	size_t n = 0;
 
-	if (j == NULL)
+	if (j == NULL || !ag_may_be_long(a))
 		return false;
 	m.result.id_ = LINK_RESULT;
 	m.result.job = j->id;

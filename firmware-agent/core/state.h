@@ -43,7 +43,7 @@ enum {
  */
 enum {
 	AG_CPU_HZ = 100000000, /* of a configuration that says 0 */
-	AG_STEP_CYCLES = 1950,
+	AG_STEP_CYCLES = 1600,
 	AG_LONG_CYCLES = 7000,
 	AG_BEGIN_CYCLES = 800,
 	AG_RESTORE_CYCLES = 17,

@@ -551,6 +551,73 @@ START_TEST(activations_are_reported_a_few_times_a_second_and_losses_are_counted)
 }
 END_TEST
 
+/* Records of 64 bytes each way, 30 a job, at 1 Mbaud; a step takes three times what the longest
+ * of its kind was counted at, mostly. */
+START_TEST(a_line_of_1_mbaud_is_nine_tenths_full_of_payload_both_ways_though_steps_are_slow)
+{
+	enum { BPS = 1000000, SECONDS = 2 };
+	const struct package *pkg = peer_package("dct32", 2);
+	uint64_t from_ns, to, from;
+	double share = SECONDS * BPS / 10;
+
+	ck_assert_uint_eq(cnn_steps_in_bytes(&pkg->steps), cnn_steps_out_bytes(&pkg->steps));
+	peer_clear(&p);
+	vboard_free(b);
+	primary_spec_clear(&spec);
+	b = peer_board(QUIET, &spec, BPS, NULL);
+	b->step_ns = 8000;
+	peer_init(&p, b);
+	ck_assert(peer_connect(&p, 3));
+	free(image);
+	image = peer_image(&p, pkg, &image_len);
+	ck_assert_int_eq(load(0), HV_OK);
+	for (uint32_t id = 1; id <= 3; id++)
+		ck_assert(peer_job(&p, id, 0, pkg, 30, &rng));
+	peer_run(&p, UINT64_C(400000000));
+	from_ns = vboard_now_ns(b);
+	to = p.arq.n.bytes_acked;
+	from = p.arq.n.bytes_taken;
+	for (uint32_t id = 4; vboard_now_ns(b) - from_ns < SECONDS * UINT64_C(1000000000);)
+		if (peer_job(&p, id, 0, pkg, 30, &rng))
+			id++;
+		else
+			peer_run(&p, 1000000);
+	to = p.arq.n.bytes_acked - to;
+	from = p.arq.n.bytes_taken - from;
+	printf("  1 Mbaud, 8 us a step: %.1f %% of the line to the board, %.1f %% from it\n",
+	       100 * (double)to / share, 100 * (double)from / share);
+	ck_assert_uint_ge(to, (uint64_t)(0.90 * share));
+	ck_assert_uint_ge(from, (uint64_t)(0.90 * share));
+	ck_assert_uint_eq(p.arq.n.resent + b->agent.arq.n.resent, 0);
+	ck_assert_uint_eq(p.wrong, 0);
+}
+END_TEST
+
+/* The fastest line a bridge has, with jobs all the time. */
+START_TEST(nothing_is_resent_on_a_clean_line_of_12_mbaud_under_load)
+{
+	const struct package *pkg = peer_package("fft64", 4);
+	uint64_t until;
+
+	peer_clear(&p);
+	vboard_free(b);
+	primary_spec_clear(&spec);
+	b = peer_board("periodic:period_us=33333,busy_us=18480", &spec, 12000000, NULL);
+	peer_init(&p, b);
+	ck_assert(peer_connect(&p, 3));
+	ck_assert_int_eq(load(0), HV_OK);
+	until = vboard_now_ns(b) + UINT64_C(2000000000);
+	for (uint32_t id = 1; vboard_now_ns(b) < until;)
+		if (peer_job(&p, id, 0, pkg, 16, &rng))
+			id++;
+		else
+			peer_run(&p, 300000);
+	ck_assert_uint_gt(p.good, 50);
+	ck_assert_uint_eq(p.arq.n.resent + b->agent.arq.n.resent, 0);
+	ck_assert_uint_eq(p.wrong, 0);
+}
+END_TEST
+
 START_TEST(an_impossible_configuration_is_refused)
 {
 	struct ag_config bad = b->config;
@@ -609,6 +676,10 @@ int main(void)
 		       outputs_larger_than_inputs_never_overwrite_inputs_that_are_still_to_come);
 	tcase_add_test(tc, hello_clock_and_status_tell_the_truth);
 	tcase_add_test(tc, activations_are_reported_a_few_times_a_second_and_losses_are_counted);
+	tcase_add_test(
+		tc,
+		a_line_of_1_mbaud_is_nine_tenths_full_of_payload_both_ways_though_steps_are_slow);
+	tcase_add_test(tc, nothing_is_resent_on_a_clean_line_of_12_mbaud_under_load);
 	tcase_add_test(tc, an_impossible_configuration_is_refused);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -9,6 +9,7 @@ enum {
 	FLASH = 0x10000000,
 	RAM = 0x20000000,
 	NOWHERE = 0x0f000000, /* where calls return to */
+	SPLIT = 2, /* cycles */
 	ELF_MAX = 8 << 20,
 	WINDOW = 0x1400000, /* the data of the last quadrant are behind 16 MiB */
 };
@@ -35,6 +36,19 @@ static void on_block(uc_engine *uc, uint64_t addr, uint32_t bytes, void *user)
 	if (c->block_cost[at / 2] == 0)
 		cost_block(c->flash + at, bytes, &c->block_cost[at / 2], &n);
 	c->cost.cycles += c->block_cost[at / 2];
+}
+
+/* A word that lies across two takes two transactions. */
+static void on_access(uc_engine *uc, uc_mem_type type, uint64_t addr, int size, int64_t value,
+		      void *user)
+{
+	struct counter *c = user;
+
+	(void)uc;
+	(void)type;
+	(void)value;
+	if ((addr & (uint64_t)(size - 1)) != 0)
+		c->cost.cycles += SPLIT;
 }
 
 static uint64_t on_read(uc_engine *uc, uint64_t offset, unsigned size, void *user)
@@ -196,6 +210,9 @@ static bool machine(struct counter *c)
 		err = uc_mmio_map(c->uc, CNN_BASE, WINDOW, on_read, c, on_write, c);
 	if (err == UC_ERR_OK)
 		err = uc_hook_add(c->uc, &hook, UC_HOOK_BLOCK, (void *)on_block, c, 1, 0);
+	if (err == UC_ERR_OK)
+		err = uc_hook_add(c->uc, &hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE,
+				  (void *)on_access, c, RAM, RAM + COUNTER_RAM - 1);
 	return err == UC_ERR_OK || fail(c, "the machine's memory", err);
 }
 
