@@ -1,6 +1,7 @@
 #include "tests/lib/board_peer.h"
 #include "util/own.h"
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The agent on a virtual board whose primary never asks by itself: the tests call it. */
@@ -77,17 +78,23 @@ static int load(uint8_t slot)
 
 /* -- the primary comes at any moment ------------------------------------------------------ */
 
+/* Every slice in the long form, else each of the first ones and then fewer and fewer. */
+static unsigned slices_on(unsigned k)
+{
+	return getenv("HARVEST_LONG") != NULL ? 1 : 1 + k / 12;
+}
+
 START_TEST(an_abort_at_any_slice_restores_every_register_and_loses_no_job)
 {
 	static uint32_t before[DUMP], after[DUMP];
 	const struct package *pkg = peer_package("fft64", 4);
 	uint64_t hash = primary_once();
-	unsigned k = 0;
+	unsigned k = 0, tries = 0;
 	bool ran_through = false;
 
 	ck_assert_int_eq(load(0), HV_OK);
 	dump(before);
-	for (; !ran_through; k++) {
+	for (; !ran_through; k += slices_on(k), tries++) {
 		unsigned results = p.results, slice = 0;
 		uint64_t from;
 
@@ -109,9 +116,9 @@ START_TEST(an_abort_at_any_slice_restores_every_register_and_loses_no_job)
 		ck_assert_int_eq(p.last_code, HV_OK);
 		ck_assert_uint_eq(p.result.aborted, ran_through ? 0 : 1);
 	}
-	ck_assert_uint_gt(k, 30); /* it did visit the phases */
+	ck_assert_uint_gt(tries, 30); /* it did visit the phases */
 	ck_assert_uint_eq(p.wrong, 0);
-	ck_assert_uint_eq(p.good, k);
+	ck_assert_uint_eq(p.good, tries);
 }
 END_TEST
 
