@@ -16,5 +16,6 @@ models_searched = \
 	median9-pass \
 	sobel-goal \
 	sobel-pass \
+	specmag256-pass \
 	speed-goal \
 	speed-pass
