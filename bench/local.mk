@@ -1,6 +1,6 @@
 # bench: one program per claim; floors and peers are measured in the same run. Not part of
 # `make all`: scripts/bench builds (make bench-programs) and runs them.
-EXTRA_PROGRAMS = bench/kernels bench/ipc bench/accel bench/sched bench/nas
+EXTRA_PROGRAMS = bench/kernels bench/ipc bench/accel bench/sched bench/nas bench/suite
 CLEANFILES += $(EXTRA_PROGRAMS)
 dist_noinst_SCRIPTS += scripts/bench bench/nas_peer.py
 
@@ -22,6 +22,9 @@ bench_accel_LDADD = libhvaccel.la libhvutil.la $(DNNL_LIBS)
 
 bench_nas_SOURCES = bench/nas.c bench/stats.c bench/stats.h
 bench_nas_LDADD = libhvsuper.la libhvutil.la -lm
+
+bench_suite_SOURCES = bench/suite.c
+bench_suite_LDADD = libhvnas.la
 
 # Also run by make check, in short. The linker puts sabotage between the agent's own objects,
 # which stay the product's.
