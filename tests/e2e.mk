@@ -4,7 +4,7 @@ e2e_tests = tests/e2e/30-precision.sh tests/e2e/35-suite.sh tests/e2e/40-unplug.
 	tests/e2e/50-faults.sh tests/e2e/16-tasks.sh tests/e2e/55-plugins.sh tests/e2e/57-plugin-package.sh tests/e2e/60-non-interference.sh
 e2e_tests += tests/e2e/47-details.sh
 # skipped unless `make firmware` was run and the emulator is installed
-e2e_tests += tests/emu/mps2.sh tests/emu/max78000fthr.sh
+e2e_tests += tests/emu/mps2.sh tests/emu/max78000fthr.sh tests/emu/non_interference.sh
 dist_check_SCRIPTS += $(e2e_tests)
 TESTS += $(e2e_tests)
 AM_TESTS_ENVIRONMENT = top_builddir='$(top_builddir)'; top_srcdir='$(top_srcdir)'; \
