@@ -78,12 +78,10 @@ static void kernels_free(struct kernels *k)
 	free(k->scratch);
 }
 
-static int plugin_run(struct plugin **p, const char *path, const uint8_t *in, uint8_t *out,
-		      uint32_t records, char *why, size_t cap)
+static int plugin_run(struct plugin **p, const struct harvest_task *t, const uint8_t *in,
+		      uint8_t *out, uint32_t records, char *why, size_t cap)
 {
-	static const struct plugin_limits limits = { .call_ms = PLUGINS_CALL_MS,
-						     .open_ms = PLUGINS_CALL_MS };
-	int err = *p == NULL ? plugin_open(path, &limits, p, why, cap) : HV_OK;
+	int err = *p == NULL ? plugins_worker(t, p, why, cap) : HV_OK;
 
 	return err == HV_OK ? plugin_reference(*p, in, records, NULL, out, NULL, why, cap) : err;
 }
@@ -93,11 +91,10 @@ static int kernels_run(struct kernels *k, uint32_t task, const uint8_t *in, uint
 		       uint32_t records, char *why, size_t cap)
 {
 	const struct harvest_task *t = task_at(task);
-	const char *path = task_plugin_path(t);
 	size_t ib, ob;
 
-	if (path != NULL)
-		return plugin_run(&k->plugin[task], path, in, out, records, why, cap);
+	if (task_plugin_path(t) != NULL)
+		return plugin_run(&k->plugin[task], t, in, out, records, why, cap);
 	if (k->of[task] != NULL) {
 		hv_kernel_run(k->of[task], in, out, records);
 		return HV_OK;
@@ -163,16 +160,17 @@ static int draw(struct cpu *c, uint32_t task, uint8_t *in)
 {
 	const struct harvest_task *t = task_at(task);
 	size_t ib = tensor_bytes(&t->in);
-	const char *path = task_plugin_path(t);
 	char why[PLUGIN_WHY_CAP];
+	int err;
 
-	if (path == NULL) {
+	if (task_plugin_path(t) == NULL) {
 		for (uint64_t r = 0; r < MEASURE_RECORDS; r++)
 			t->sample(1, r, in + r * ib);
 		return HV_OK;
 	}
-	if (plugin_open(path, NULL, &c->here.plugin[task], why, sizeof(why)) != HV_OK)
-		return HV_E_GONE;
+	err = plugins_worker(t, &c->here.plugin[task], why, sizeof(why));
+	if (err != HV_OK)
+		return err;
 	return plugin_sample(c->here.plugin[task], 1, 0, MEASURE_RECORDS, in, why, sizeof(why));
 }
 
@@ -193,9 +191,7 @@ static int measure(struct cpu *c)
 		if (in == NULL || out == NULL)
 			return HV_E_NOMEM;
 		c->record_us[i] = worker_backlog_us;
-		if (draw(c, i, in) != HV_OK)
-			continue;
-		for (int k = 0; k < ROUNDS; k++) {
+		for (int k = draw(c, i, in) == HV_OK ? 0 : ROUNDS; k < ROUNDS; k++) {
 			uint64_t begin = hv_now_ns();
 			char why[PLUGIN_WHY_CAP];
 			double us;

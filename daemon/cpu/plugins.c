@@ -34,10 +34,42 @@ static bool is_ours(const char *path, char *why, size_t cap)
 	return false;
 }
 
+static const struct plugin_limits limits = { .open_ms = PLUGINS_CALL_MS,
+					     .call_ms = PLUGINS_CALL_MS };
+
+static bool same_records(const struct harvest_tensor *a, const struct harvest_tensor *b)
+{
+	return a->dtype == b->dtype && a->ndim == b->ndim &&
+	       memcmp(a->shape, b->shape, sizeof(a->shape)) == 0;
+}
+
+int plugins_worker(const struct harvest_task *t, struct plugin **to, char *why, size_t cap)
+{
+	const char *path = task_plugin_path(t);
+	const struct harvest_task *now;
+	struct plugin *p = NULL;
+	int err = is_ours(path, why, cap) ? HV_OK : HV_E_DENIED;
+
+	if (err == HV_OK)
+		err = plugin_open(path, &limits, &p, why, cap);
+	if (err != HV_OK)
+		return err;
+	now = plugin_task(p);
+	if (strcmp(now->name, t->name) != 0 || now->version != t->version ||
+	    !same_records(&now->in, &t->in) || !same_records(&now->out, &t->out)) {
+		snprintf(why, cap,
+			 "plug-in %.300s holds another task than when the daemon started: "
+			 "restart the daemon",
+			 path);
+		plugin_close(p);
+		return HV_E_VERSION;
+	}
+	*to = p;
+	return HV_OK;
+}
+
 static int add(struct plugins *set, const char *path, char *why, size_t cap)
 {
-	static const struct plugin_limits limits = { .open_ms = PLUGINS_CALL_MS,
-						     .call_ms = PLUGINS_CALL_MS };
 	struct plugin *p = NULL;
 	int err = is_ours(path, why, cap) ? HV_OK : HV_E_DENIED;
 

@@ -28,6 +28,11 @@ check "a file that others can write is refused" \
 
 # 2048 of 4096 is 25 degrees; little-endian int16.
 printf '\x00\x08\x00\x08' >in.raw
+mv plugins/thermistor.so plugins/kept
+cp plugins/square.so plugins/thermistor.so
+expect 7 'another task than when the daemon started' \
+	ctl submit in.raw --task thermistor --dtype int16
+mv plugins/kept plugins/thermistor.so
 expect 0 '2 on the CPU' ctl submit in.raw --task thermistor --dtype int16 -o out.csv
 check "the template answers 25 degrees" test "$(head -n 1 out.csv)" = 2500
 
