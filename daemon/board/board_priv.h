@@ -201,6 +201,7 @@ struct boards {
 	 * below ARQ_MSG_MAX bytes */
 	uint8_t pixels[ARQ_MSG_MAX];
 	int32_t values[ARQ_MSG_MAX];
+	uint8_t answer[HARVEST_RECORD_MAX_BYTES]; /* of the task, to one vector */
 	bool closing;
 	void (*done)(void *ctx);
 	void *done_ctx;

@@ -242,8 +242,8 @@ static bool kat_is_right(struct board *b, const struct model *m, unsigned kat, c
 
 	if (m->pkg->host == NULL)
 		return memcmp(got, k->out, bytes) == 0;
-	board_records_out(b, m, k->in, got, 1, b->set->pixels);
-	return memcmp(b->set->pixels, k->out, bytes) == 0;
+	board_records_out(b, m, k->in, got, 1, b->set->answer);
+	return memcmp(b->set->answer, k->out, bytes) == 0;
 }
 
 /* Bit for bit, or the board cannot be trusted. */
