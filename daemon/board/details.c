@@ -125,8 +125,10 @@ static void ask_time(struct board *b, uint64_t now_us)
 
 	if (now_us < d->time_at_us || (!quiet && now_us < d->time_at_us + TIME_QUIET_US))
 		return;
-	if (!board_send(b, &m, NULL, 0, now_us))
+	if (!board_send(b, &m, NULL, 0, now_us)) {
+		d->time_at_us = now_us + TIME_SOON_US; /* one in the past would spin the alarm */
 		return;
+	}
 	d->time_seq++;
 	d->time_sent_us = now_us;
 	d->time_bps = b->hello.link_bps;
