@@ -94,7 +94,8 @@ static void note_aborts(struct agent *a)
 		return;
 	}
 	e->value += more;
-	x->unsealed = e->seq;
+	if (x->unsealed == x->next_seq) /* else it, or one before it, is due anyway */
+		x->unsealed = e->seq;
 }
 
 bool ag_box_step(struct agent *a)

@@ -174,6 +174,7 @@ static void copy(struct agent *a, struct ag_job *j)
 	n = n < ag_copy_bytes(a) ? n : ag_copy_bytes(a);
 	n = n < ring_bytes - at ? n : ring_bytes - at;
 	memcpy(ag_job_input(a, j, record) + offset, r->memory + at, n);
+	__atomic_signal_fence(__ATOMIC_ACQ_REL); /* the copy is over before the count is read */
 	follow(r);
 	if (sample < oldest(r)) {
 		a->stale++;

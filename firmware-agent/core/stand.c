@@ -58,7 +58,7 @@ void agent_stats_get(const struct agent *a, struct agent_stats *s)
 				   .harvest_busy_us = a->n.harvest_busy_us,
 				   .primary_busy_us = a->primary.busy_us,
 				   .primary_total = a->primary.total,
-				   .primary_wait_max_us = (a->primary.wait_max_ns + 999) / 1000,
+				   .primary_wait_max_us = a->primary.wait_max_ns / 1000,
 				   .jobs_done = a->n.jobs_done,
 				   .jobs_failed = a->n.jobs_failed,
 				   .jobs_refused = a->n.refused,
