@@ -100,7 +100,7 @@ static uint32_t count_read(void *ctx, uint32_t addr)
 	return 0;
 }
 
-/* Input and unloading of a network without table of steps, as the sequences do them: a read a value. */
+/* Input and unloading of a network without steps, as the sequences do them: a read a value. */
 static int count_traffic(const struct package *p, const struct cnn_place *place, struct cost *k)
 {
 	const struct cnn_bus bus = { .ctx = k, .write32 = count_write, .read32 = count_read };
