@@ -196,17 +196,28 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A range that only the whole sample could tell. */
+/* What a record's error is relative to, if only the whole sample could tell; else 1. */
+static double unit_of(const struct court *c)
+{
+	const struct hv_metric *m = &c->whole;
+
+	if (c->task->metric == HARVEST_NRMSE)
+		return sqrt(m->sum_ref2 / (double)m->elements);
+	if (c->task->metric == HARVEST_NRMSE_RANGE && !(m->range > 0))
+		return m->ref_max - m->ref_min;
+	return 1;
+}
+
 static void rescale(struct court *c, uint64_t samples)
 {
-	double range = c->whole.ref_max - c->whole.ref_min;
+	double unit = unit_of(c);
 
-	if (c->task->metric != HARVEST_NRMSE_RANGE || c->whole.range > 0 || !(range > 0))
+	if (!(unit > 0) || unit == 1)
 		return;
 	for (uint64_t i = 0; i < samples; i++)
-		c->figure[i] = (float)((double)c->figure[i] / range);
+		c->figure[i] = (float)((double)c->figure[i] / unit);
 	for (unsigned i = 0; i < c->v->worsts; i++)
-		c->v->worst[i] /= range;
+		c->v->worst[i] /= unit;
 }
 
 static void spread(struct court *c, uint64_t samples, struct package_cert *cert)

@@ -25,11 +25,13 @@ struct hinge {
 	struct nas_units u;
 };
 
-/* clang-format off */
-__attribute__((optimize("O3"), target_clones("arch=x86-64-v3", "default")))
-/* clang-format on */
-static void
-requant(float *v, size_t n, int shift, int bias, int act)
+#if defined(__x86_64__)
+#define CLONES __attribute__((optimize("O3"), target_clones("arch=x86-64-v3", "default")))
+#else
+#define CLONES __attribute__((optimize("O3")))
+#endif
+
+CLONES static void requant(float *v, size_t n, int shift, int bias, int act)
 {
 	const int right = 7 - shift, half = right > 0 ? 1 << (right - 1) : 0;
 	const int least = act == CNN_ACT_RELU ? 0 : -128, sign = act == CNN_ACT_ABS ? -1 : 0;

@@ -237,24 +237,64 @@ static void decoded(struct package *p, int want, const char *word)
 	free(bytes);
 }
 
-START_TEST(a_hosted_package_with_another_shape_is_refused)
+/* Of a model of random numbers, solved on the records of d. */
+static struct package *random_package(const struct nas_data *d)
 {
-	struct nas_verdict v;
 	struct hv_rng r;
 	struct nas_model *m;
 	struct package *p = NULL;
-	struct nas_data d;
 	double *t = NULL, *w = NULL;
 	float *x;
 	char why[300] = "";
 
 	hv_rng_seed(&r, 5);
-	ck_assert_int_eq(nas_data_draw(&product, 1, 0, 200, &d, why, sizeof(why)), HV_OK);
 	m = random_model(&r, 1, true, false);
-	x = nas_plan_channels(m->plan, &d);
-	ck_assert_int_eq(nas_plan_targets(m->plan, &d, &t, &w), HV_OK);
-	ck_assert_int_eq(nas_model_solve(m, x, d.n, t, w, false), HV_OK);
-	ck_assert_int_eq(nas_model_package(m, &product, &p, why, sizeof(why)), HV_OK);
+	x = nas_plan_channels(m->plan, d);
+	ck_assert_int_eq(nas_plan_targets(m->plan, d, &t, &w), HV_OK);
+	ck_assert_int_eq(nas_model_solve(m, x, d->n, t, w, false), HV_OK);
+	ck_assert_msg(nas_model_package(m, &product, &p, why, sizeof(why)) == HV_OK, "%s", why);
+	nas_model_free(m);
+	free(t);
+	free(w);
+	free(x);
+	return p;
+}
+
+/* Both metrics divide the same errors, each by a number of its own. */
+START_TEST(a_record_is_judged_in_the_unit_of_the_whole)
+{
+	struct harvest_task by_energy = product;
+	struct nas_verdict v;
+	struct nas_data d;
+	struct package *p;
+	double ratio;
+	char why[300] = "";
+
+	by_energy.metric = HARVEST_NRMSE;
+	ck_assert_int_eq(nas_data_draw(&product, 1, 0, 200, &d, why, sizeof(why)), HV_OK);
+	p = random_package(&d);
+	ck_assert_int_eq(nas_certify(p, &product, NAS_TEST_STREAM, 256, &v, why, sizeof(why)),
+			 HV_OK);
+	ratio = p->cert.worst / v.whole;
+	ck_assert_double_ge(ratio, 1);
+	ck_assert_int_eq(nas_certify(p, &by_energy, NAS_TEST_STREAM, 256, &v, why, sizeof(why)),
+			 HV_OK);
+	ck_assert_double_eq_tol(p->cert.worst / v.whole, ratio, 1e-5 * ratio);
+	ck_assert_double_le(p->cert.median, p->cert.worst);
+	package_free(p);
+	nas_data_clear(&d);
+}
+END_TEST
+
+START_TEST(a_hosted_package_with_another_shape_is_refused)
+{
+	struct nas_verdict v;
+	struct package *p;
+	struct nas_data d;
+	char why[300] = "";
+
+	ck_assert_int_eq(nas_data_draw(&product, 1, 0, 200, &d, why, sizeof(why)), HV_OK);
+	p = random_package(&d);
 	ck_assert_int_eq(nas_domain(p, &product), HV_OK);
 	ck_assert(package_in_domain(p, d.records));
 	p->domain[0] = p->domain[1] = 40000;
@@ -281,11 +321,7 @@ START_TEST(a_hosted_package_with_another_shape_is_refused)
 	p->cert.in_max = 3;
 	decoded(p, HV_E_FORMAT, "domain");
 	package_free(p);
-	nas_model_free(m);
 	nas_data_clear(&d);
-	free(t);
-	free(w);
-	free(x);
 }
 END_TEST
 
@@ -355,6 +391,7 @@ int main(void)
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, a_package_answers_as_its_model_does, 0, 12);
 	tcase_add_test(t, rounding_that_makes_up_for_itself_beats_plain_rounding);
+	tcase_add_test(t, a_record_is_judged_in_the_unit_of_the_whole);
 	tcase_add_test(t, a_hosted_package_with_another_shape_is_refused);
 	tcase_add_test(t, comparators_give_the_exact_median);
 	tcase_add_test(t, a_task_that_answers_nothing_is_refused);
