@@ -57,6 +57,7 @@ static bool agent_begin(const struct ag_hal *hal)
 			       .reset_cause = f->reset_cause,
 			       .link_bps = f->link_bps,
 			       .cnn_hz = f->cnn_hz,
+			       .cpu_hz = f->cpu_hz,
 			       .bus_write_ns = f->bus_write_ns,
 			       .bus_read_ns = f->bus_read_ns,
 			       .primary_quadrants = (1u << CNN_QUADRANTS) - 1,

@@ -13,7 +13,7 @@ struct port_facts {
 	uint32_t link_bps; /* of the serial line as it begins */
 	const uint32_t *rates; /* faster ones that it can make */
 	uint8_t n_rates;
-	uint32_t cnn_hz;
+	uint32_t cpu_hz, cnn_hz; /* of the processor: the wait bound follows from it */
 	uint16_t bus_write_ns, bus_read_ns; /* one access of the accelerator */
 };
 

@@ -148,7 +148,8 @@ bool port_begin(void)
 		facts.fault_pc = reset_fault()->pc;
 		facts.fault_status = reset_fault()->cfsr;
 	}
-	facts.cnn_hz = clock_begin() * 500000;
+	facts.cpu_hz = clock_begin() * 1000000;
+	facts.cnn_hz = facts.cpu_hz / 2;
 	watchdog_begin();
 	time_begin();
 	DEMCR |= DEMCR_TRACE; /* cycles, for whoever measures with a debugger */

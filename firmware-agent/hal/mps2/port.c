@@ -74,6 +74,7 @@ enum { KEPT_MAGIC = 0x48525632 };
 static struct port_facts facts = { .serial = "mps2",
 				   .device = "max78000",
 				   .link_bps = LINK_BPS,
+				   .cpu_hz = CORE_MHZ * 1000000,
 				   .cnn_hz = CNN_CLOCK_HZ,
 				   .bus_write_ns = CNN_BUS_WRITE_NS,
 				   .bus_read_ns = CNN_BUS_READ_NS };

@@ -6,8 +6,9 @@
  *      they owe: vector table, data and bss, memory that a reset keeps, stack with a guard);
  *   3. fill in the functions from top to bottom: time first, then the serial line, and
  *      harvestd says hello; then the accelerator;
- *   4. measure agent_step() with this chip's clock: AG_SLICE_CPU_US of core/state.h is what
- *      the promise to the primary allows for one step beside its bus accesses.
+ *   4. measure agent_step() with this chip's clock: AG_STEP_CYCLES and AG_LONG_CYCLES of
+ *      core/state.h are what the promise to the primary allows for one step beside its bus
+ *      accesses.
  *
  * Rules that hold for all of them: called from the main loop alone, never from an interrupt;
  * no call waits, but port_begin() and port_sleep(); no floating point in interrupts. */
@@ -130,6 +131,7 @@ const struct port_facts *port_facts(void)
 	static const struct port_facts facts = { .serial = "template",
 						 .device = "max78000",
 						 .link_bps = 115200,
+						 .cpu_hz = 100000000,
 						 .cnn_hz = CNN_CLOCK_HZ,
 						 .bus_write_ns = CNN_BUS_WRITE_NS,
 						 .bus_read_ns = CNN_BUS_READ_NS };
