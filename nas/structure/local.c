@@ -138,8 +138,8 @@ static int find_filters(struct local *l)
 	hv_autofree float *cols = malloc(sizeof(*cols) * PAIRS * n);
 	hv_autofree double *t = malloc(sizeof(*t) * n);
 	hv_autofree double *w = malloc(sizeof(*w) * n);
-	double coef[PAIRS + 1], err, a[TAPS][TAPS], v[TAPS][TAPS];
-	struct nas_gram g;
+	double coef[PAIRS + 1] = { 0 }, err, a[TAPS][TAPS], v[TAPS][TAPS];
+	struct nas_gram g = { 0 };
 	unsigned at = 0;
 	int r;
 
