@@ -27,7 +27,7 @@ enum {
 	ARQ_FLIGHT_SEGS = 32, /* segments in flight at most, and ... */
 	ARQ_FLIGHT_BYTES = 8192, /* ... so many bytes */
 	ARQ_ISLANDS = 12, /* more than that are received in vain */
-	ARQ_PIECE = 32, /* bytes arq_take() stores in one call */
+	ARQ_PIECE = 64, /* bytes arq_take() stores in one call */
 	ARQ_ACK_DELAY_US = 2000, /* a lone acknowledgement waits this long for company */
 	ARQ_SYN_US = 100000, /* first repeat of SYN; doubles up to 8 times this */
 	ARQ_SLACK_US = 10000, /* time that neither line nor peer's frames explain ... */

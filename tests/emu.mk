@@ -44,9 +44,10 @@ EXTRA_DIST += $(emu_machine) tests/emu/unicorn_board.c tests/emu/test_machine.c 
 endif
 
 # The agent's Arm code for counting its steps.
-firmware/agent-steps.elf firmware/agent-steps-broken.elf: FORCE
+firmware/agent-steps.elf: FORCE
 	@$(MAKE) -f $(top_srcdir)/firmware-agent/firmware.mk SRC='$(top_srcdir)' OUT=firmware \
-		ARM_CC='$(ARM_CC)' $@
+		ARM_CC='$(ARM_CC)' firmware/agent-steps.elf firmware/agent-steps-broken.elf
+firmware/agent-steps-broken.elf: firmware/agent-steps.elf
 FORCE:
 
 tests/emu/tiny.bin: tests/emu/m78k/tiny.c tests/emu/m78k/tiny.ld

@@ -60,12 +60,11 @@ int agent_init(struct agent *a, const struct ag_hal *hal, const struct ag_config
 	return HV_OK;
 }
 
-/* Who does something in a step: one of these. The run in progress has every second turn, so
- * that neither it nor the link stands still. */
+/* Who does something in a step: one of these. A run in progress has every fourth turn, because
+ * its slices are the longest: the link must keep up with a line of 1 Mbaud meanwhile. */
 enum kind { RUN, IN, OUT, SEND, TAKE };
-static const uint8_t turns[] = {
-	RUN, IN, RUN, OUT, RUN, IN, RUN, SEND, RUN, IN, RUN, OUT, RUN, TAKE
-};
+static const uint8_t turns[] = { RUN, IN, OUT, IN, RUN, IN, OUT, SEND,
+				 RUN, IN, OUT, IN, RUN, IN, OUT, TAKE };
 enum { ALL_IDLE = 1 << RUN | 1 << IN | 1 << OUT | 1 << SEND | 1 << TAKE };
 
 static bool work(struct agent *a, enum kind k)

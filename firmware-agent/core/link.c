@@ -4,6 +4,11 @@
 /* Bytes of the serial line through arq, and messages in pieces: no step decodes, encodes or
  * copies more than a few bytes. */
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 static void events_note(struct agent *a, unsigned events)
 {
 	if ((events & (1u << ARQ_EV_UP | 1u << ARQ_EV_RESET)) != 0)
@@ -20,16 +25,17 @@ bool ag_link_in(struct agent *a)
 {
 	unsigned events = 0;
 	uint64_t now;
+	size_t n;
 
 	if (!arq_is_storing(&a->arq) && a->rx_at == a->rx_n) {
 		a->rx_at = 0;
-		a->rx_n = (uint8_t)a->hal.uart_read(a->hal.ctx, a->rx, sizeof(a->rx));
+		a->rx_n = (uint8_t)a->hal.uart_read(a->hal.ctx, a->rx, ag_line_bytes(a));
 		if (a->rx_n == 0)
 			return false;
 	}
 	now = ag_now(a);
-	a->rx_at = (uint8_t)(a->rx_at + arq_take(&a->arq, a->rx + a->rx_at,
-						 (size_t)a->rx_n - a->rx_at, now, &events));
+	n = least((size_t)a->rx_n - a->rx_at, ag_line_bytes(a));
+	a->rx_at = (uint8_t)(a->rx_at + arq_take(&a->arq, a->rx + a->rx_at, n, now, &events));
 	a->read_us = now;
 	if (events != 0)
 		events_note(a, events);
@@ -44,18 +50,14 @@ bool ag_link_out(struct agent *a)
 		if (!arq_is_pulling(&a->arq))
 			return !ag_baud_holds(a) && arq_output_begin(&a->arq, ag_now(a));
 		a->out_at = 0;
-		a->out_n = (uint8_t)arq_pull(&a->arq, a->out, sizeof(a->out));
+		a->out_n = (uint8_t)arq_pull(&a->arq, a->out, ag_line_bytes(a));
 		if (a->out_n == 0)
 			return true;
 	}
-	n = a->hal.uart_write(a->hal.ctx, a->out + a->out_at, (size_t)(a->out_n - a->out_at));
+	n = least((size_t)(a->out_n - a->out_at), ag_line_bytes(a));
+	n = a->hal.uart_write(a->hal.ctx, a->out + a->out_at, n);
 	a->out_at = (uint8_t)(a->out_at + n);
 	return n > 0;
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
 }
 
 bool ag_link_send_piece(struct agent *a)

@@ -39,11 +39,43 @@ static uint32_t inference_us(const struct agent *a)
 	return (ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX) / 1000 + 1;
 }
 
+static uint32_t paced(uint32_t ns, unsigned pace)
+{
+	uint64_t v = (uint64_t)ns * pace / AG_PACE_ONE;
+
+	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+}
+
+static uint32_t plan_us(uint32_t fixed_ns, uint32_t record_ns, unsigned records)
+{
+	uint64_t us = (fixed_ns + (uint64_t)record_ns * records) >> 10;
+
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+/* A run took so long: how fast this processor is, and how busy the link, is learned. */
+static void pace_learn(struct ag_slot *s, uint32_t planned_us, uint64_t took_us)
+{
+	uint32_t took =
+		took_us < UINT32_MAX / AG_PACE_MAX ? (uint32_t)took_us : UINT32_MAX / AG_PACE_MAX;
+	uint32_t pace = took * s->pace / (planned_us > 0 ? planned_us : 1) + 1;
+
+	if (pace > AG_PACE_MAX)
+		pace = AG_PACE_MAX;
+	if (pace < AG_PACE_ONE)
+		pace = AG_PACE_ONE;
+	if (pace > s->pace)
+		s->pace = (uint16_t)pace;
+	else
+		s->pace = (uint16_t)(s->pace - (s->pace - pace) / 16);
+}
+
 /* The oldest job, if the guard lets some of its records start. */
 static bool try_start(struct agent *a)
 {
 	struct ag_run *run = &a->run;
 	struct ag_job *j;
+	const struct ag_slot *s;
 	struct guard_forecast f;
 	struct guard_question q;
 	uint64_t now = ag_now(a);
@@ -54,13 +86,14 @@ static bool try_start(struct agent *a)
 	j = ag_job_next(a);
 	if (j == NULL)
 		return false;
+	s = &a->slot[j->slot];
 	left = (unsigned)j->records - j->done;
 	f = guard_forecast(&a->primary.seen, &a->primary.told, now);
 	q = (struct guard_question){ .now_us = now,
 				     .idle_since_us = a->primary.end_us,
 				     .busy_us = a->primary.busy_max_us,
-				     .fixed_ns = a->slot[j->slot].fixed_ns,
-				     .record_ns = a->slot[j->slot].record_ns,
+				     .fixed_ns = paced(s->fixed_ns, s->pace),
+				     .record_ns = paced(s->record_ns, s->pace),
 				     .records = a->slot[j->slot].cap_records };
 	if (left < q.records)
 		q.records = (uint16_t)left;
@@ -80,6 +113,7 @@ static bool try_start(struct agent *a)
 	run->in_position = run->in_group = 0;
 	run->dirty_regs = 0;
 	run->dirty_ctrl = false;
+	run->planned_us = plan_us(q.fixed_ns, q.record_ns, run->records);
 	run->phase = run->snap_valid && run->snap_slot == j->slot ? AG_CONFIG : AG_SNAP;
 	run->snap_slot = j->slot;
 	run->snap_q = 0;
@@ -300,12 +334,15 @@ static void restore_ctrl(struct agent *a)
 static void run_done(struct agent *a)
 {
 	struct ag_run *run = &a->run;
+	uint64_t took_us;
 	struct ag_job *j = &a->job[run->job];
 	struct ag_slot *s = &a->slot[j->slot];
 
 	restore_ctrl(a);
 	run->phase = AG_IDLE;
-	a->n.harvest_busy_us += ag_now(a) - run->start_us;
+	took_us = ag_now(a) - run->start_us;
+	a->n.harvest_busy_us += took_us;
+	pace_learn(s, run->planned_us, took_us);
 	if (s->cap_records < s->img.records_max)
 		s->cap_records =
 			(uint16_t)(2 * s->cap_records < s->img.records_max ? 2 * s->cap_records
@@ -390,6 +427,7 @@ void ag_run_abort(struct agent *a)
 	struct ag_job *j = &a->job[run->job];
 	struct ag_slot *s = &a->slot[j->slot];
 	bool copying = a->copy.n > 0 && a->copy.job == run->job;
+	uint64_t took_us;
 
 	if (run->phase == AG_IDLE)
 		return;
@@ -404,7 +442,10 @@ void ag_run_abort(struct agent *a)
 	run->dirty_regs = 0;
 	run->phase = AG_IDLE;
 	a->guard_wake_us = 0;
-	a->n.harvest_busy_us += ag_now(a) - run->start_us;
+	took_us = ag_now(a) - run->start_us;
+	a->n.harvest_busy_us += took_us;
+	if (took_us > run->planned_us && s->pace < AG_PACE_MAX / 2) /* no division: it waits */
+		s->pace = (uint16_t)(s->pace + s->pace / 4);
 	if (j->done + copying == j->records) { /* every record was unloaded: nothing to abort */
 		j->cycles += s->img.fixed_cycles + s->img.record_cycles * run->records;
 		j->state = AG_JOB_QUEUED; /* until the copy is done */

@@ -114,6 +114,7 @@ void ag_slot_price(struct agent *a, unsigned slot)
 				 img->out_record_bytes / AG_SLICE_COPY_BYTES;
 
 	s->cap_records = img->records_max;
+	s->pace = AG_PACE_ONE;
 	s->start_ns = clamp_ns(cycles_ns(a, img->fixed_cycles));
 	s->start_record_ns = clamp_ns(cycles_ns(a, img->record_cycles));
 	s->fixed_ns = clamp_ns(regs * a->cfg.bus_read_ns + (2 * regs + 16) * a->cfg.bus_write_ns +

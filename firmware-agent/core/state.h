@@ -17,10 +17,13 @@ enum {
 	AG_EVENT_BYTES = 16, /* of link message primary */
 	AG_REPORT_EVERY_US = 250000,
 	AG_QUIET_MAX_US = 2500, /* bytes of so long wait in the serial driver */
-	AG_STEP_CPU_NS = 1000, /* what the guard allows for each slice of a run */
+	AG_STEP_CPU_NS =
+		1000, /* what the guard allows for a slice of a run, before it has learned */
+	AG_PACE_ONE = 16,
+	AG_PACE_MAX = 1024,
 	/* Most that one step does of each kind; AG_STEP_CYCLES follows from these. */
-	AG_RX_BYTES = 8, /* link bytes taken and decoded */
-	AG_TX_BYTES = 8, /* link bytes encoded and given to the serial driver */
+	AG_LINE_BYTES = 8, /* link bytes taken and decoded, or encoded and given away */
+	AG_LONG_LINE_BYTES = 32, /* the same while no registers are to be restored */
 	AG_SLICE_COPY_BYTES = 32, /* of a message, of a ring's samples, of an output record */
 	AG_LONG_COPY_BYTES = 128, /* the same while no registers are to be restored */
 	AG_SLICE_HASH_BYTES = 16, /* of a slot image */
@@ -45,7 +48,7 @@ enum {
 	AG_CPU_HZ = 100000000, /* of a configuration that says 0 */
 	AG_STEP_CYCLES = 1600,
 	AG_LONG_CYCLES = 7000,
-	AG_BEGIN_CYCLES = 800,
+	AG_BEGIN_CYCLES = 850,
 	AG_RESTORE_CYCLES = 17,
 };
 #define AG_HANDOVER_WRITES           (1 + 3 * CNN_QUADRANTS + AG_RESTORE_REGS_MAX)
@@ -80,6 +83,7 @@ struct ag_slot {
 	uint16_t cap_records; /* of one run: halved by an abort, doubled by a success */
 	uint32_t fixed_ns, record_ns; /* worst case of a run: fixed + record * records */
 	uint32_t start_ns, start_record_ns; /* of that, the inference */
+	uint16_t pace; /* what runs take of that here, in sixteenths: learned, at least 16 */
 };
 
 /* HEADER and STEPS are checks of what has come. */
@@ -205,6 +209,7 @@ struct ag_run {
 	uint8_t sums; /* of the item that is being unloaded */
 	int64_t sum[CNN_STEPS_SUMS_MAX];
 	uint64_t start_us, poll_us, give_up_us;
+	uint32_t planned_us; /* what the guard was told */
 	/* as the primary left them, for the slot in snap_slot while snap_valid */
 	bool snap_valid;
 	uint8_t snap_slot, snap_q; /* snap_q: quadrants whose CTRL and LCNT_MAX were read */
@@ -272,8 +277,8 @@ struct agent {
 	uint64_t boot_us;
 	uint32_t boot_id;
 	struct arq arq;
-	uint8_t rx[AG_RX_BYTES], rx_n, rx_at;
-	uint8_t out[AG_TX_BYTES], out_n, out_at;
+	uint8_t rx[AG_LONG_LINE_BYTES], rx_n, rx_at;
+	uint8_t out[AG_LONG_LINE_BYTES], out_n, out_at;
 	struct ag_in in;
 	struct ag_out send;
 	struct ag_copy copy;
@@ -343,10 +348,22 @@ static inline bool ag_may_be_long(struct agent *a)
 	return !a->long_due;
 }
 
+/* The primary would wait for a restore after this step, or its firmware waits for the processor. */
+static inline bool ag_is_hurried(const struct agent *a)
+{
+	return a->run.dirty_regs > 0 || a->primary.active;
+}
+
+/* Link bytes that a step may work on now. */
+static inline size_t ag_line_bytes(const struct agent *a)
+{
+	return ag_is_hurried(a) ? AG_LINE_BYTES : AG_LONG_LINE_BYTES;
+}
+
 /* Bytes that a step may copy now. */
 static inline uint32_t ag_copy_bytes(const struct agent *a)
 {
-	return a->run.dirty_regs > 0 ? AG_SLICE_COPY_BYTES : AG_LONG_COPY_BYTES;
+	return ag_is_hurried(a) ? AG_SLICE_COPY_BYTES : AG_LONG_COPY_BYTES;
 }
 
 /* agent.c */
