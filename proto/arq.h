@@ -60,6 +60,7 @@ struct arq {
 	uint64_t resend_at_us; /* 0: nothing to resend, no window to probe */
 	bool hole_due; /* send again from una, one segment */
 	bool hole_sent, hole_again; /* that was done, more than once */
+	uint16_t hole_end; /* of what was sent again */
 	uint16_t hole_before; /* what was sent before that arrived before it, or never */
 	uint64_t line_free_us; /* what was put out has left by then */
 	uint16_t spare_at; /* on a bad line, what lies before hole_before goes again, too */

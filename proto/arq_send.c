@@ -102,7 +102,7 @@ static void acked(struct arq *a, uint16_t ack, uint64_t now_us)
 	/* the next hole, if something sent before the last one's resend is still missing */
 	a->hole_due = a->hole_sent && arq_dist(ack, a->hole_before) <= arq_dist(ack, a->nxt) &&
 		      ack != a->hole_before;
-	if (a->hole_due)
+	if (a->hole_due && ack != a->hole_end) /* else the same one goes on: it was longer */
 		seg_shrink(a);
 	/* the spare resends go on where they are, unless the peer has that already */
 	a->hole_sent = false;
@@ -250,7 +250,8 @@ static void data_out(struct arq *a, uint16_t n, uint64_t now_us)
 
 static void hole_out(struct arq *a, uint64_t now_us)
 {
-	uint64_t wait_us, rtt_us = a->rtt_us + a->rtt_us / 4;
+	uint32_t rtt_us = a->rtt_us != 0 ? a->rtt_us + a->rtt_us / 4 : ARQ_SLACK_US;
+	uint64_t wait_us;
 	uint16_t n;
 
 	if (!a->hole_due)
@@ -267,7 +268,7 @@ static void hole_out(struct arq *a, uint64_t now_us)
 	a->n.resent++;
 	timer_start(a, now_us);
 	n = arq_least(n, a->tx_cap - (a->una & (a->tx_cap - 1u)));
-	a->spare_at = arq_add(a->una, n);
+	a->hole_end = a->spare_at = arq_add(a->una, n);
 	frame_out(a, FRAME_DATA, a->una, n);
 }
 

@@ -223,6 +223,88 @@ START_TEST(a_gap_is_told_at_once_and_mended_without_waiting_for_the_timeout)
 }
 END_TEST
 
+/* Frames of which one is lost on the way to the board. */
+static void lose_one(unsigned which, unsigned frames)
+{
+	for (unsigned i = 0; i < frames; i++) {
+		uint8_t wire[FRAME_MAX_WIRE];
+		size_t n = arq_output(daemon_side, wire, w.now_us);
+
+		ck_assert_uint_gt(n, 0);
+		if (i != which)
+			(void)arq_input(board, wire, n, w.now_us);
+		w.now_us += 1000; /* no time for a timeout */
+	}
+}
+
+START_TEST(what_follows_a_hole_is_kept_and_only_the_hole_is_sent_again)
+{
+	uint8_t msg[1500], back[1500];
+
+	memset(msg, 9, sizeof(msg));
+	world_init(&w, 1, 1000000, 8192);
+	w.side[0].want_send = w.side[1].want_send = 0;
+	world_connect(&w);
+	settle(20000);
+	w.side[0].deaf = w.side[1].deaf = true;
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(arq_send(daemon_side, msg, sizeof(msg), NULL, 0), HV_OK);
+	lose_one((unsigned)_i, 6); /* of 5 * 1024 bytes and the rest */
+	ck_assert_uint_eq(board->rcv, (unsigned)_i * 1024);
+	ck_assert_uint_eq(board->islands, 1);
+	settle(100000);
+	ck_assert_uint_eq(board->rcv, 4 * (sizeof(msg) + 2));
+	ck_assert_uint_eq(board->islands, 0);
+	ck_assert_uint_le(daemon_side->n.resent, 4); /* smaller segments, of the hole alone */
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(arq_recv(board, back, sizeof(back)), sizeof(msg));
+		ck_assert_mem_eq(back, msg, sizeof(msg));
+	}
+}
+END_TEST
+
+/* Everything a board does in pieces gives what the whole does. */
+START_TEST(bytes_and_messages_in_pieces_are_the_same_conversation)
+{
+	uint8_t msg[1800], back[1800], wire[FRAME_MAX_WIRE], answer[FRAME_MAX_WIRE];
+	size_t piece = (size_t)_i * 7 + 1, sent = 0, got = 0, n;
+	unsigned events = 0;
+
+	for (size_t i = 0; i < sizeof(msg); i++)
+		msg[i] = (uint8_t)(i * 31 % 251);
+	connected();
+	ck_assert_int_eq(arq_send(daemon_side, msg, 1000, msg + 1000, 800), HV_OK);
+	for (int i = 0; i < 2; i++) {
+		n = arq_output(daemon_side, wire, w.now_us);
+		for (size_t at = 0; at < n || arq_is_storing(board);)
+			at += arq_take(board, wire + at, piece < n - at ? piece : n - at, w.now_us,
+				       &events);
+	}
+	ck_assert_uint_eq(events, 0);
+	ck_assert_int_eq(arq_recv_begin(board), sizeof(msg));
+	ck_assert_int_eq(arq_recv_begin(board), 0); /* one at a time */
+	while (got < sizeof(msg)) {
+		ck_assert(arq_recv_ready(board));
+		got += arq_recv_some(board, back + got, piece);
+	}
+	ck_assert_uint_eq(arq_recv_some(board, back, 1), 0);
+	ck_assert_mem_eq(back, msg, sizeof(msg));
+	ck_assert_int_eq(arq_send_begin(board, sizeof(msg)), HV_OK);
+	ck_assert_uint_eq(arq_room(board), 0); /* nothing may come in between */
+	ck_assert_int_eq(arq_send(board, msg, 1, NULL, 0), HV_E_BUSY);
+	for (; sent < sizeof(msg); sent += piece)
+		arq_send_some(board, msg + sent, piece);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(arq_output_begin(board, w.now_us));
+		for (n = 0; arq_is_pulling(board);)
+			n += arq_pull(board, answer + n, piece);
+		(void)arq_input(daemon_side, answer, n, w.now_us);
+	}
+	ck_assert_int_eq(arq_recv(daemon_side, back, sizeof(back)), sizeof(msg));
+	ck_assert_mem_eq(back, msg, sizeof(msg));
+}
+END_TEST
+
 START_TEST(a_lone_acknowledgement_waits_for_company_but_not_long)
 {
 	struct frame f = { .kind = FRAME_DATA, .len = 4, .payload = (const uint8_t *)"\2\0hi" };
@@ -334,6 +416,8 @@ static Suite *life_suite(void)
 		0, 2);
 	tcase_add_test(tc, a_silent_peer_makes_the_sender_stuck_and_resends_slow_down);
 	tcase_add_test(tc, a_gap_is_told_at_once_and_mended_without_waiting_for_the_timeout);
+	tcase_add_loop_test(tc, what_follows_a_hole_is_kept_and_only_the_hole_is_sent_again, 0, 5);
+	tcase_add_loop_test(tc, bytes_and_messages_in_pieces_are_the_same_conversation, 0, 12);
 	tcase_add_test(tc, a_lone_acknowledgement_waits_for_company_but_not_long);
 	tcase_add_test(tc, messages_that_do_not_fit_are_refused_with_the_right_code);
 	tcase_add_loop_test(tc, an_announced_length_that_cannot_be_is_told_again_and_again, 0, 5);

@@ -66,6 +66,63 @@ START_TEST(a_frame_comes_back_as_it_went)
 }
 END_TEST
 
+/* Runs of zeros, full blocks and random bytes, pulled and fed a few bytes at a time. */
+START_TEST(a_frame_in_pieces_of_any_size_is_the_same_frame)
+{
+	uint8_t payload[FRAME_MAX_PAYLOAD], whole[FRAME_MAX_WIRE], part[FRAME_MAX_WIRE];
+	static struct frame_tx tx;
+	struct hv_rng r;
+
+	hv_rng_seed(&r, 6);
+	for (int round = 0; round < 300; round++) {
+		struct frame f = frame_draw(&r, payload);
+		size_t n, at = 0, piece = 1 + hv_rng_below(&r, 40), calls = 0, taken;
+		int last = 0;
+
+		if (round % 3 == 0)
+			memset(payload, round % 2, f.len);
+		n = frame_encode(&f, whole);
+		ck_assert(frame_tx_begin(&tx, &f, false));
+		ck_assert(!frame_tx_begin(&tx, &f, false)); /* one at a time */
+		while (frame_tx_is_open(&tx)) {
+			size_t some = frame_tx_pull(&tx, part + at, piece);
+
+			ck_assert_uint_le(some, piece);
+			at += some;
+			ck_assert_uint_lt(calls++, 20 * FRAME_MAX_WIRE);
+		}
+		ck_assert_uint_eq(at, n);
+		ck_assert_mem_eq(part, whole, n);
+		for (at = 0; at < n; at += taken) {
+			size_t some = piece < n - at ? piece : n - at;
+
+			ck_assert_int_eq(last, 0);
+			last = frame_rx_take(&rx, whole + at, some, &taken, &got);
+			ck_assert(taken > 0 && taken <= some);
+		}
+		ck_assert_int_eq(last, 1);
+		ck_assert_uint_eq(got.len, f.len);
+		ck_assert_mem_eq(got.payload, payload, f.len);
+	}
+}
+END_TEST
+
+START_TEST(a_delimiter_may_go_ahead_of_a_frame)
+{
+	uint8_t whole[FRAME_MAX_WIRE], part[FRAME_MAX_WIRE];
+	struct frame f = { .ver = 1, .conn = 7 };
+	struct frame_tx tx = { .stage = 0 };
+	size_t n = frame_encode(&f, whole), at = 0;
+
+	ck_assert(frame_tx_begin(&tx, &f, true));
+	while (frame_tx_is_open(&tx))
+		at += frame_tx_pull(&tx, part + at, 3);
+	ck_assert_uint_eq(at, n + 1);
+	ck_assert_uint_eq(part[0], 0);
+	ck_assert_mem_eq(part + 1, whole, n);
+}
+END_TEST
+
 START_TEST(a_payload_over_the_cap_is_not_encoded)
 {
 	static uint8_t payload[FRAME_MAX_PAYLOAD + 1], wire[FRAME_MAX_WIRE];
@@ -164,6 +221,8 @@ static Suite *frame_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, a_frame_comes_back_as_it_went);
+	tcase_add_test(tc, a_frame_in_pieces_of_any_size_is_the_same_frame);
+	tcase_add_test(tc, a_delimiter_may_go_ahead_of_a_frame);
 	tcase_add_test(tc, a_payload_over_the_cap_is_not_encoded);
 	tcase_add_test(tc, any_single_flipped_bit_is_noticed);
 	tcase_add_test(tc, every_truncation_is_refused_and_the_next_frame_is_found);

@@ -93,6 +93,30 @@ static const struct {
 };
 /* clang-format on */
 
+START_TEST(sha256_in_pieces_gives_the_same_digest)
+{
+	uint8_t data[300], whole[HV_SHA256_BYTES], out[HV_SHA256_BYTES];
+	struct hv_sha256 s;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7);
+	for (size_t n = 0; n < sizeof(data); n++) {
+		hv_sha256_init(&s);
+		hv_sha256_add(&s, data, n);
+		hv_sha256_end(&s, whole);
+		hv_sha256_init(&s);
+		for (size_t at = 0; at < n;) {
+			at += hv_sha256_put(&s, data + at, n - at < 11 ? n - at : 11);
+			while (!hv_sha256_work(&s, 5))
+				ck_assert_uint_eq(hv_sha256_room(&s), 0);
+		}
+		while (!hv_sha256_close(&s, 5, out))
+			;
+		ck_assert_mem_eq(out, whole, sizeof(out));
+	}
+}
+END_TEST
+
 START_TEST(sha256_gives_the_published_digests)
 {
 	struct hv_sha256 s;
@@ -175,6 +199,7 @@ static Suite *fs_suite(void)
 	tcase_add_test(tc, cobs_returns_what_went_in_has_no_zero_and_keeps_its_bound);
 	tcase_add_test(tc, cobs_refuses_text_that_ends_early_or_holds_a_zero);
 	tcase_add_test(tc, crc32_is_the_one_of_ethernet_and_chains);
+	tcase_add_test(tc, sha256_in_pieces_gives_the_same_digest);
 	tcase_add_loop_test(tc, sha256_gives_the_published_digests, 0,
 			    sizeof(sha) / sizeof(sha[0]));
 	tcase_add_test(tc, reader_and_writer_agree_and_are_little_endian);

@@ -154,6 +154,35 @@ START_TEST(a_rounded_sample_is_the_nearest_of_256_steps)
 }
 END_TEST
 
+START_TEST(a_word_of_neighbouring_channels_is_its_values)
+{
+	static const enum cnn_steps_in in[] = { CNN_IN_SPLIT, CNN_IN_ROUND, CNN_IN_BYTES };
+	uint8_t record[2 * 2 * 16];
+	struct hv_rng r;
+
+	hv_rng_seed(&r, 12);
+	for (int round = 0; round < 3000; round++) {
+		struct cnn_steps s = { .input = in[round % 3], .channels = 8, .parts = 1 };
+		unsigned position, channel = hv_rng_below(&r, 8), lanes = 1 + hv_rng_below(&r, 4);
+		uint32_t v;
+
+		s.components = (uint8_t)(1 + hv_rng_below(&r, 2));
+		s.parts = s.input == CNN_IN_SPLIT ? 2 : 1;
+		if (lanes > 8 - channel)
+			lanes = 8 - channel;
+		position = hv_rng_below(&r, (uint32_t)s.components * s.parts);
+		for (size_t i = 0; i < sizeof(record); i++)
+			record[i] = (uint8_t)(hv_rng_below(&r, 4) ? hv_rng_u64(&r) : 0x7f);
+		v = cnn_steps_in_word(&s, record, position, channel, lanes);
+		for (unsigned lane = 0; lane < 4; lane++)
+			ck_assert_uint_eq(v >> 8 * lane & 0xff,
+					  lane < lanes ? (uint8_t)cnn_steps_in(&s, record, position,
+									       channel + lane)
+						       : 0);
+	}
+}
+END_TEST
+
 START_TEST(rows_are_weighted_sums_of_the_samples_themselves)
 {
 	struct hv_rng r;
@@ -382,6 +411,7 @@ static Suite *steps_suite(void)
 
 	tcase_add_test(tc, a_split_sample_is_its_two_bytes_and_128);
 	tcase_add_test(tc, a_rounded_sample_is_the_nearest_of_256_steps);
+	tcase_add_test(tc, a_word_of_neighbouring_channels_is_its_values);
 	tcase_add_loop_test(tc, rows_are_weighted_sums_of_the_samples_themselves, 0, 40);
 	tcase_add_loop_test(tc, dft_bins_equal_the_full_complex_product, 0, 20);
 	tcase_add_loop_test(tc, a_blob_with_a_bad_field_is_refused, 0,
