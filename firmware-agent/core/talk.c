@@ -209,8 +209,7 @@ static void message_done(struct agent *a, enum ag_in_what next)
 	in->bytes = 0;
 }
 
-/* The head has come. All but the question whose answer is the time wait until no registers are
- * to be restored. */
+/* The head has come. It waits until no registers are to be restored. */
 static bool act(struct agent *a)
 {
 	struct ag_in *in = &a->in;
@@ -223,7 +222,7 @@ static bool act(struct agent *a)
 		a->long_due = true; /* and no other begins */
 		return true;
 	}
-	if (in->head[0] != LINK_CLOCK_REQ && !ag_may_be_long(a))
+	if (!ag_may_be_long(a))
 		return false;
 	in->left = (uint16_t)(in->bytes - in->n);
 	in->at = in->n;
