@@ -52,6 +52,26 @@ static bool is_held(enum harvest_metric m, double figure, double stated)
 	return hv_metric_larger_is_better(m) ? figure >= stated - slack : figure <= stated + slack;
 }
 
+/* A task that was named may be another one than the package's, or have changed since. */
+static int check_task(const struct nas_cli *c, const struct package *p,
+		      const struct harvest_task *t)
+{
+	if (strcmp(p->task, t->name) != 0)
+		return nas_cli_fail(c, HV_E_INVAL, "%s approximates task %s, not %s", c->argv[0],
+				    p->task, t->name);
+	if (p->task_version != t->version)
+		return nas_cli_fail(c, HV_E_VERSION,
+				    "%s is for version %u of task %s, which has version %u: search "
+				    "again",
+				    c->argv[0], p->task_version, t->name, t->version);
+	if (package_in_bytes(p) != tensor_bytes(&t->in) ||
+	    package_out_bytes(p) != tensor_bytes(&t->out))
+		return nas_cli_fail(c, HV_E_FORMAT,
+				    "%s takes and makes other records than task %s: search again",
+				    c->argv[0], t->name);
+	return EXIT_DONE;
+}
+
 int nas_cli_certify(const struct nas_cli *c)
 {
 	const struct harvest_task *t = NULL;
@@ -79,6 +99,8 @@ int nas_cli_certify(const struct nas_cli *c)
 		return r;
 	}
 	r = nas_cli_task(c, c->opt[OPT_TASK] != NULL ? c->opt[OPT_TASK] : p->task, &t);
+	if (r == EXIT_DONE)
+		r = check_task(c, p, t);
 	if (r != EXIT_DONE) {
 		package_free(p);
 		return r;

@@ -56,6 +56,8 @@ exits 0 search --task median9 --samples 1024 --threads 1 -o "$W/b.hvm"
 check "the same bytes from every search" cmp -s "$W/a.hvm" "$W/b.hvm"
 exits 0 certify "$W/a.hvm" --samples 2048 --json
 check "the certificate holds" grep -q '"holds":true' "$W/out"
+exits 2 certify "$W/a.hvm" --task rms64
+check "another task is no judge" grep -q 'approximates task median9, not rms64' "$W/err"
 exits 0 list "$W/a.hvm" --json
 check "list has the task" grep -q '"task":"median9"' "$W/out"
 
