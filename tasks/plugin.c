@@ -607,6 +607,33 @@ static int compare_answers(struct plugin *p, struct examined *x, size_t n, char 
 	return err;
 }
 
+/* Certificates hold on the domain: one whose records all lie elsewhere would certify nothing. */
+static int check_domain(const struct plugin *p, const uint8_t *in, size_t n, char *why, size_t cap)
+{
+	size_t bytes = tensor_bytes(&p->task.in), elements = tensor_elements(&p->task.in);
+	hv_autofree double *v = calloc(elements, sizeof(*v));
+
+	if (v == NULL)
+		return fail(why, cap, HV_E_NOMEM, "out of memory for a record");
+	for (size_t i = 0; p->task.domain_count > 0 && i < n; i++) {
+		tensor_to_double(&p->task.in, in + i * bytes, v);
+		for (size_t k = 0; k < elements; k++) {
+			const struct harvest_range *r =
+				&p->task.domain[p->task.domain_count > 1 ? k : 0];
+			double rounding =
+				1e-6 * (fabs(r->lo) + fabs(r->hi)); /* of single precision */
+
+			if (v[k] < r->lo - rounding || v[k] > r->hi + rounding)
+				return fail(
+					why, cap, HV_E_WRONG,
+					"plug-in %s: element %zu of record %zu of stream 3 is %g, "
+					"outside its domain of %g to %g: make the two agree",
+					p->path, k, i, v[k], r->lo, r->hi);
+		}
+	}
+	return HV_OK;
+}
+
 int plugin_examine(struct plugin *p, size_t n, char *why, size_t cap)
 {
 	size_t in_bytes = tensor_bytes(&p->task.in), out_bytes = tensor_bytes(&p->task.out);
@@ -624,6 +651,8 @@ int plugin_examine(struct plugin *p, size_t n, char *why, size_t cap)
 		err = fail(why, cap, HV_E_WRONG,
 			   "plug-in %s: its sampler draws the same record for every number",
 			   p->path);
+	if (err == HV_OK)
+		err = check_domain(p, in, n, why, cap);
 	if (err == HV_OK)
 		err = compare_samples(p, &x, n, why, cap);
 	if (err == HV_OK)

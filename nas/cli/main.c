@@ -60,7 +60,7 @@ static void print_help(void)
 		       options[o].value != NULL ? options[o].value : "", options[o].about);
 	puts("  --help, --version\n\n"
 	     "Exit codes: 0 done, 1 failed, 2 usage, 4 nothing meets the error (the best found is\n"
-	     "described), 7 incompatible version, 8 bad input file.");
+	     "described), 6 a plug-in hung, 7 incompatible version, 8 bad input file.");
 }
 
 static int exit_code(int err)

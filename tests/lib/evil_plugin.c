@@ -77,6 +77,8 @@ static void sample(uint64_t seed, uint64_t index, void *in)
 		hang();
 	if (is("nan sample") && index == 5)
 		x = NAN;
+	if (is("sample outside") && index == 7)
+		x = 1.5f;
 	if (is("constant sample"))
 		x = 0.25f;
 	if (is("random sample"))
@@ -97,6 +99,8 @@ static void matrix(double *m)
 	m[0] = is("nan matrix") ? (double)NAN : 3;
 }
 
+static const struct harvest_range domain[] = { { 0, 1 } };
+
 static struct harvest_task task = {
 	.size = sizeof(struct harvest_task),
 	.abi = HARVEST_TASK_ABI,
@@ -109,6 +113,14 @@ static struct harvest_task task = {
 	.reference = reference,
 	.sample = sample,
 };
+
+static void describe_domain(void)
+{
+	if (is("sample outside")) {
+		task.domain = domain;
+		task.domain_count = 1;
+	}
+}
 
 static void describe_badly(void)
 {
@@ -161,5 +173,6 @@ const struct harvest_task *harvest_task(void)
 	if (is("null"))
 		return NULL;
 	describe_badly();
+	describe_domain();
 	return &task;
 }

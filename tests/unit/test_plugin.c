@@ -214,6 +214,7 @@ static const struct {
 	const char *kind, *says;
 } examined[] = {
 	{ "constant sample", "the same record" },
+	{ "sample outside", "record 7 of stream 3 is 1.5, outside its domain of 0 to 1" },
 	{ "random sample", "not the same when it is drawn again" },
 	{ "sample by process", "not the same when it is drawn again" },
 	{ "constant answer", "all the same" },
