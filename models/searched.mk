@@ -1,5 +1,7 @@
 # Kept by scripts/models.
 models_searched = \
+	blackscholes-goal \
+	blackscholes-pass \
 	forwardk2j-goal \
 	forwardk2j-pass \
 	heading-goal \
