@@ -38,7 +38,7 @@ struct options {
 	struct trial_options trial;
 	const char *trace, *load; /* NULL: all */
 	const char *with, *baseline; /* compare two files */
-	uint32_t bound_us;
+	uint32_t bound_us, interrupts_us;
 	bool json, sabotage, no_wait;
 };
 
@@ -54,9 +54,10 @@ static const char usage[] =
 	"  --sabotage         break the agent in three ways; each must be found\n"
 	"  --keep DIR         write the evidence there\n"
 	"  --json             the table as JSON\n"
-	"  --evidence FILE --baseline FILE [--bound-us N] [--no-wait]\n"
+	"  --evidence FILE --baseline FILE [--bound-us N] [--interrupts-us N] [--no-wait]\n"
 	"                     compare what two boards have written, of harvest-board --log or of\n"
-	"                     emulated boards; no board is run\n"
+	"                     emulated boards; no board is run. An inference may end later by the\n"
+	"                     bound and what interrupts of the line may take meanwhile [0]\n"
 	"  --make-trace       print a trace of a camera pipeline, 60 s\n";
 
 static int fail_file(const char *why)
@@ -84,7 +85,11 @@ static int read_file(const char *path, struct evidence *e)
 static int compare_files(const struct options *o)
 {
 	struct trial_trace t = { .name = "files", .no_wait = o->no_wait };
-	struct trial r = { .trace = &t, .load = LOAD_JOBS, .bound_us = o->bound_us, .good = 1 };
+	struct trial r = { .trace = &t,
+			   .load = LOAD_JOBS,
+			   .bound_us = o->bound_us,
+			   .interrupts_us = o->interrupts_us,
+			   .good = 1 };
 	struct evidence alone, with;
 	int code = read_file(o->baseline, &alone);
 
@@ -212,28 +217,23 @@ enum opt {
 	O_EVIDENCE,
 	O_BASELINE,
 	O_BOUND,
+	O_INTERRUPTS,
 	O_NO_WAIT,
 	O_MAKE,
 	O_HELP
 };
 
-static const struct option longs[] = { { "seconds", 1, NULL, O_SECONDS },
-				       { "long", 0, NULL, O_LONG },
-				       { "trace", 1, NULL, O_TRACE },
-				       { "load", 1, NULL, O_LOAD },
-				       { "recorded", 1, NULL, O_RECORDED },
-				       { "link-bps", 1, NULL, O_BPS },
-				       { "seed", 1, NULL, O_SEED },
-				       { "sabotage", 0, NULL, O_SABOTAGE },
-				       { "keep", 1, NULL, O_KEEP },
-				       { "json", 0, NULL, O_JSON },
-				       { "evidence", 1, NULL, O_EVIDENCE },
-				       { "baseline", 1, NULL, O_BASELINE },
-				       { "bound-us", 1, NULL, O_BOUND },
-				       { "no-wait", 0, NULL, O_NO_WAIT },
-				       { "make-trace", 0, NULL, O_MAKE },
-				       { "help", 0, NULL, O_HELP },
-				       { 0 } };
+static const struct option longs[] = {
+	{ "seconds", 1, NULL, O_SECONDS },   { "long", 0, NULL, O_LONG },
+	{ "trace", 1, NULL, O_TRACE },       { "load", 1, NULL, O_LOAD },
+	{ "recorded", 1, NULL, O_RECORDED }, { "link-bps", 1, NULL, O_BPS },
+	{ "seed", 1, NULL, O_SEED },         { "sabotage", 0, NULL, O_SABOTAGE },
+	{ "keep", 1, NULL, O_KEEP },         { "json", 0, NULL, O_JSON },
+	{ "evidence", 1, NULL, O_EVIDENCE }, { "baseline", 1, NULL, O_BASELINE },
+	{ "bound-us", 1, NULL, O_BOUND },    { "interrupts-us", 1, NULL, O_INTERRUPTS },
+	{ "no-wait", 0, NULL, O_NO_WAIT },   { "make-trace", 0, NULL, O_MAKE },
+	{ "help", 0, NULL, O_HELP },         { 0 }
+};
 
 static bool number(const char *text, double min, double max, double *to)
 {
@@ -282,6 +282,10 @@ static bool set(struct options *o, int opt, const char *arg)
 	case O_BOUND:
 		ok = number(arg, 1, 1e6, &v);
 		o->bound_us = (uint32_t)v;
+		break;
+	case O_INTERRUPTS:
+		ok = number(arg, 0, 1e6, &v);
+		o->interrupts_us = (uint32_t)v;
 		break;
 	case O_NO_WAIT: o->no_wait = true; break;
 	default: return false;

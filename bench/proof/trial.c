@@ -204,6 +204,7 @@ static void blame_primary(struct trial *r)
 {
 	const struct comparison *c = &r->c;
 	uint64_t bound_ns = (uint64_t)r->bound_us * 1000;
+	uint64_t late_ns = bound_ns + (uint64_t)r->interrupts_us * 1000;
 
 	if (c->differing > 0)
 		snprintf(r->why, sizeof(r->why),
@@ -215,7 +216,7 @@ static void blame_primary(struct trial *r)
 			 "%" PRIu64 " inferences of the primary are missing", c->missing);
 	else if (c->repeated > c->inferences / 100)
 		snprintf(r->why, sizeof(r->why), "outputs repeat: nothing is compared");
-	else if (c->wait_max_ns > bound_ns || c->shift_max_ns > bound_ns)
+	else if (c->wait_max_ns > bound_ns || c->shift_max_ns > late_ns)
 		snprintf(
 			r->why, sizeof(r->why),
 			"the primary waited %.2f us and ended %.2f us late, more than the bound of "

@@ -24,7 +24,8 @@ struct trial {
 	const struct trial_trace *trace;
 	enum load_kind load;
 	struct comparison c;
-	uint32_t bound_us; /* as the board promised it */
+	uint32_t bound_us; /* of a wait, as the board promised it */
+	uint32_t interrupts_us; /* that the line may take of one inference; 0 in modelled time */
 	uint64_t primary_busy_ns, intrusions, misuse;
 	uint64_t runs, stopped, aborted, records;
 	uint64_t jobs, good, wrong, failed, strays, lost, dropped;
