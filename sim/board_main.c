@@ -14,6 +14,7 @@ enum { EXIT_WORK = 1, EXIT_REFUSED = 3, EXIT_NO_DAEMON = 5, EXIT_FILE = 8 };
 
 #define SLICE_NS     UINT64_C(2000000) /* modelled time between two looks at the socket */
 #define NAP_NS       UINT64_C(500000) /* shortest sleep: events of it are caught up */
+#define CATCH_UP_NS  UINT64_C(20000000) /* of the clock on the wall, before the socket's turn */
 #define LOG_FLUSH_NS UINT64_C(200000000)
 /* In fast mode time does not run away from a daemon that owes an acknowledgement. */
 #define AHEAD_NS     UINT64_C(20000000)
@@ -78,6 +79,16 @@ static uint64_t advance(struct pace *p, struct vboard *b, const struct board_soc
 	return next > due + NAP_NS ? next - due : NAP_NS;
 }
 
+/* Bytes that come now must not arrive in the board's past: after a long sleep a slice is not
+ * enough, and a job would be answered in time that the wall has had already. */
+static void catch_up(struct pace *p, struct vboard *b, const struct board_socket *s,
+		     uint64_t wall_ns)
+{
+	while (!stop && advance(p, b, s, wall_ns) == 0)
+		if (b->unplugged || hv_now_ns() - wall_ns > CATCH_UP_NS)
+			return;
+}
+
 static void sleep_ns(const struct board_socket *s, const struct vboard *b, uint64_t ns,
 		     uint64_t wall_ns, const sigset_t *open_mask)
 {
@@ -104,9 +115,8 @@ static int serve(struct board_options *o, struct vboard *b, const sigset_t *open
 		uint64_t nap;
 
 		wall = hv_now_ns();
-		/* bytes that come now do not arrive in the board's past */
 		if (!o->fast && s.fd >= 0)
-			(void)advance(&p, b, &s, wall);
+			catch_up(&p, b, &s, wall);
 		if (hang)
 			b->fault.reset_ns = vboard_now_ns(b);
 		hang = 0;

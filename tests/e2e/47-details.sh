@@ -66,6 +66,17 @@ expect 2 'needs --task and --records' ctl submit --buffer mic --task fft64
 expect 2 'either a FILE or --buffer' ctl submit "$W/mic.raw" --buffer mic --task fft64 --records 1
 expect 4 '.' ctl submit --buffer mic --task blackscholes --records 1
 
+# A record there and its result back are 128 bytes of 10 us each, also after a rest.
+head -c 64 "$W/mic.raw" >"$W/one.raw"
+takes_its_time() {
+	sleep 0.3
+	ctl submit "$W/one.raw" --task dct32 --dtype int16 --route board:"$ear" --json >"$W/job.json" &&
+		awk -v t="$(json_number transfer <"$W/job.json")" 'BEGIN { exit !(t >= 1280) }'
+}
+wait_for 20 ctl submit "$W/one.raw" --task dct32 --dtype int16 --route board:"$ear"
+check "a board that rested answers no faster than its line" takes_its_time
+check "nor the next time" takes_its_time
+
 # Clock and black box.
 clock_known() { # to better than 20 ms, on a machine that does other things as well
 	ctl boards show "$ear" --json | json_number error_us | awk '{ exit !($1 > 0 && $1 < 20000) }'
