@@ -78,7 +78,7 @@ int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struc
 				    c->opt[OPT_TARGET]);
 	nas_cli_marks(t, &pass, &goal);
 	if (!nas_cli_number(c, OPT_MAX_ERROR, 0, 1e9, pass, &error) ||
-	    !nas_cli_number(c, OPT_MAX_LATENCY, 0, 1e9, 0, &latency) ||
+	    !nas_cli_number(c, OPT_MAX_LATENCY, 1e-3, 1e9, 0, &latency) ||
 	    !nas_cli_number(c, OPT_BUDGET, 1, BUDGET_MAX_S, BUDGET_S, &budget) ||
 	    !nas_cli_whole(c, OPT_MAX_WEIGHTS, 1, 442368, 0, &weights) ||
 	    !nas_cli_whole(c, OPT_SEED, 0, UINT32_MAX, 1, &seed) ||
