@@ -230,6 +230,36 @@ START_TEST(the_black_box_outlives_a_reset_but_not_damage)
 }
 END_TEST
 
+START_TEST(aborts_that_are_added_up_leave_the_events_before_them_whole)
+{
+	static const uint8_t want[] = { LINK_BOX_BOOT,        LINK_BOX_LIFE,  AGENT_NOTE_FIRST,
+					AGENT_NOTE_FIRST + 1, LINK_BOX_ABORT, LINK_BOX_BOOT,
+					LINK_BOX_LIFE };
+	union link_msg details = { .details_req = { .id_ = LINK_DETAILS_REQ,
+						    .what = LINK_CAP_BOX } };
+	struct ag_hal hal = host_hal_ops(&b->hal);
+	struct agent *a = &b->agent;
+
+	while (ag_box_step(a))
+		;
+	agent_note(a, AGENT_NOTE_FIRST, 0, 0);
+	agent_note(a, AGENT_NOTE_FIRST + 1, 0, 0);
+	a->n.aborted++;
+	(void)ag_box_step(a);
+	a->n.aborted++; /* before the second note has its sum */
+	while (ag_box_step(a))
+		;
+	ck_assert_int_eq(agent_init(a, &hal, &b->config), HV_OK);
+	b->more = true;
+	ck_assert(peer_connect(&p, 2));
+	ck_assert(peer_send(&p, &details, NULL, 0));
+	peer_run(&p, 50 * MS);
+	ck_assert_uint_eq(p.box_n, sizeof(want));
+	ck_assert_mem_eq(p.box_kind, want, sizeof(want));
+	ck_assert_uint_eq(b->box.event[4].value, 2);
+}
+END_TEST
+
 static int ask_baud(uint32_t bps)
 {
 	union link_msg m = { .baud_req = { .id_ = LINK_BAUD_REQ, .bps = bps } };
@@ -332,6 +362,7 @@ int main(void)
 	tcase_add_test(tc, registrations_are_checked);
 	tcase_add_test(tc, a_stand_down_gives_jobs_back_at_once_and_the_link_lives);
 	tcase_add_test(tc, the_black_box_outlives_a_reset_but_not_damage);
+	tcase_add_test(tc, aborts_that_are_added_up_leave_the_events_before_them_whole);
 	tcase_add_test(tc, the_rate_changes_when_asked_and_falls_back_when_it_does_not_carry);
 	tcase_add_loop_test(tc, the_clock_is_known_to_50_us_under_load, 0, 3);
 	suite_add_tcase(s, tc);
