@@ -52,6 +52,15 @@ end_of_world() {
 	wait "$(cat "$W/harvestd.pid")" 2>/dev/null
 }
 
+# By the host's clock a busy machine lets a board do less: what both did is compared.
+cut_to_both() { # NAME
+	local n
+	n=$(grep -c '^primary' "$W/with.csv")
+	check "$1: enough inferences to compare ($n)" test "$n" -ge 10
+	awk -F, -v n="$n" '$1 != "primary" || done++ < n' "$W/alone.csv" >"$W/cut.csv"
+	mv "$W/cut.csv" "$W/alone.csv"
+}
+
 # A board alone is the shorter one: what it did, the other has to have done.
 rung() { # NAME COMPARER-OPTION...
 	local name=$1 pid
@@ -67,6 +76,7 @@ rung() { # NAME COMPARER-OPTION...
 	jobs $pid
 	check "$name: jobs were done there" grep -q "done\|completed\|fir32" "$W/jobs.out"
 	check "$name: harvested runs are in the evidence" grep -q '^harvest' "$W/with.csv"
+	[ "$name" != mps2 ] || cut_to_both "$name"
 	check "$name: no inference of the primary differs" \
 		"$B/bench/non-interference" --baseline "$W/alone.csv" --evidence "$W/with.csv" "$@"
 	sed -n "s/^/$name: /; /files/p" "$W/check.out"
