@@ -14,6 +14,7 @@ struct board;
 struct board_offer {
 	bool eligible;
 	const char *why_not; /* when not; static text */
+	bool no_buffer; /* why_not is that the samples are not on this board */
 	uint32_t batch_records; /* most records of one board_run() */
 	uint64_t queue_us; /* work already there */
 	uint64_t load_us; /* to make the model resident; 0 when it is */

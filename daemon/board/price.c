@@ -360,6 +360,7 @@ void board_offer_buffer(const struct board *b, const struct model *m,
 	if (b->fsm.state == BOARD_READY && ring_problem(b, m, from, why, cap)) {
 		o->eligible = false;
 		o->why_not = why;
+		o->no_buffer = board_ring_find(b, from->buffer) == NULL;
 	}
 	fit = b->fsm.state == BOARD_READY ? board_fit(b, m) : NULL;
 	if (fit == NULL || !fit->fits || o->batch_records == 0)

@@ -43,6 +43,7 @@ static void cpu_candidate(const struct dispatch *d, const struct subject *s,
 	if (job_spec_has_buffer(s->spec)) {
 		c->ready = false;
 		c->not_ready = "the samples are on a board, not here";
+		c->no_samples = true;
 	}
 }
 
@@ -108,6 +109,7 @@ static void board_candidate(struct dispatch *d, const struct subject *s, size_t 
 		.place = (int32_t)at,
 		.ready = o.eligible,
 		.not_ready = o.why_not,
+		.no_samples = o.no_buffer,
 		.board_name = names_intern(&d->with.store->names, board_id(b)),
 		.model_name = model_name(d, m),
 		.batch_records = o.batch_records,

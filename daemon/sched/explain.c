@@ -145,22 +145,35 @@ static void late_text(const struct sched_job *j, const struct sched_candidate *b
 			 seek, j->deadline_us / 1000, best_name, best->finish_us / 1000);
 }
 
+/* The last one told, but a board without the samples speaks only when all boards lack them. */
+static const char *not_ready_reason(const struct sched_candidate *c, size_t n)
+{
+	const struct sched_candidate *best = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].why_not != SCHED_NOT_READY || c[i].not_ready == NULL)
+			continue;
+		if (best == NULL || best->no_samples || !c[i].no_samples)
+			best = &c[i];
+	}
+	return best != NULL ? best->not_ready : NULL;
+}
+
 char *sched_refusal_text(const struct sched_job *j, const struct sched_candidate *c, size_t n,
 			 const struct sched_verdict *v, const char *best_name, char *to, size_t cap)
 {
 	const char *seek = j->where == SCHED_BOARD_ONLY ? "no board" : "no place";
 	const struct sched_candidate *b = v->first < n ? &c[v->first] : NULL;
+	const char *reason = not_ready_reason(c, n);
 	char have[48], want[48];
 
 	if (b == NULL) {
 		snprintf(to, cap, "%s can run this job now: %s; see harvestctl boards", seek,
 			 n > 1 ? "boards are not ready or have no model of the task"
 			       : "no board with a model of the task is attached");
-		for (size_t i = 0; i < n; i++)
-			if (c[i].why_not == SCHED_NOT_READY && c[i].not_ready != NULL)
-				snprintf(to, cap,
-					 "%s can run this job now: %s; see harvestctl boards", seek,
-					 c[i].not_ready);
+		if (reason != NULL)
+			snprintf(to, cap, "%s can run this job now: %s; see harvestctl boards",
+				 seek, reason);
 		return to;
 	}
 	switch (b->why_not) {

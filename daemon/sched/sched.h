@@ -69,6 +69,7 @@ struct sched_candidate {
 	int32_t place; /* board index, or SCHED_CPU_PLACE */
 	bool ready, named, in_domain; /* named: the job's board, or it names none */
 	const char *not_ready; /* static text, when not ready */
+	bool no_samples; /* not ready for want of the job's samples: others' reasons say more */
 	uint16_t board_name, model_name; /* for the caller; not looked at */
 	uint32_t batch_records; /* most of one run; 0: no limit */
 	double queue_us, load_us, wait_us /* per run */, fixed_us /* hand-off, once */;

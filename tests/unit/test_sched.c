@@ -225,6 +225,41 @@ START_TEST(a_refusal_without_boards_says_so)
 }
 END_TEST
 
+START_TEST(a_board_without_the_samples_does_not_drown_what_the_one_with_them_says)
+{
+	struct sched_candidate c[3] = {
+		{ .place = SCHED_CPU_PLACE,
+		  .in_domain = true,
+		  .not_ready = "not here",
+		  .no_samples = true },
+		{ .place = 0, .in_domain = true, .named = true, .not_ready = "too few" },
+		{ .place = 1,
+		  .in_domain = true,
+		  .named = true,
+		  .not_ready = "none here",
+		  .no_samples = true },
+	};
+	struct sched_job j = { .records = 1, .metric = HARVEST_SNR_DB, .budget = -1 };
+	struct sched_verdict v;
+	char text[256];
+
+	for (int turn = 0; turn < 2; turn++) {
+		struct sched_candidate last = c[2];
+
+		sched_route(&j, c, 3, &v);
+		ck_assert(!v.ok);
+		sched_refusal_text(&j, c, 3, &v, "", text, sizeof(text));
+		ck_assert_msg(strstr(text, "too few") != NULL, "%s", text);
+		c[2] = c[1];
+		c[1] = last;
+	}
+	c[1] = c[2];
+	sched_route(&j, c, 2, &v); /* nobody has them: that is said */
+	sched_refusal_text(&j, c, 2, &v, "", text, sizeof(text));
+	ck_assert_msg(strstr(text, "none here") != NULL, "%s", text);
+}
+END_TEST
+
 /* A row a reason why boards are out of the question, and the word of the sentence. */
 static const struct {
 	bool board, ready, in_domain;
@@ -289,6 +324,7 @@ int main(void)
 	tcase_add_test(tc, whole_runs_are_priced_as_whole_runs);
 	tcase_add_test(tc, policies_are_found_by_their_own_names);
 	tcase_add_test(tc, a_refusal_without_boards_says_so);
+	tcase_add_test(tc, a_board_without_the_samples_does_not_drown_what_the_one_with_them_says);
 	tcase_add_loop_test(tc, the_cpu_alone_has_a_reason_that_names_what_boards_lack, 0,
 			    sizeof(alone) / sizeof(alone[0]));
 	suite_add_tcase(s, tc);
