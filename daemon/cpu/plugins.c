@@ -3,6 +3,7 @@
 #include "tasks/catalog.h"
 #include "util/own.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +115,9 @@ int plugins_open(const char *dir, struct plugins **to)
 	if (dir == NULL || dir[0] == '\0')
 		return HV_OK;
 	n = scandir(dir, &names, is_shared_object, alphasort);
+	if (n < 0)
+		log_event(errno == ENOENT ? LOG_LVL_INFO : LOG_LVL_WARNING, "PLUGINS_UNREAD",
+			  "no plug-ins from %s: %s", dir, strerror(errno));
 	for (int i = 0; i < n; i++) {
 		char path[4096], why[PLUGIN_WHY_CAP] = "too many plug-ins";
 		int len = snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name);

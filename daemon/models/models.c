@@ -28,7 +28,9 @@ int model_new(struct package *pkg, const char *origin, struct model **out, char 
 		return HV_E_FORMAT;
 	}
 	if (task == NULL) {
-		snprintf(why, cap, "it serves the task %s, which this daemon does not have",
+		snprintf(why, cap,
+			 "it serves the task %s, which this daemon does not have: install "
+			 "its plug-in and restart it",
 			 pkg->task);
 		return HV_E_FORMAT;
 	}
