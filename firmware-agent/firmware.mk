@@ -17,7 +17,7 @@ FLAGS = -std=gnu11 $(ARM) -Os -g -ffreestanding -ffunction-sections -fdata-secti
 
 sources = $(patsubst $(SRC)/%.c,%,$(wildcard $(SRC)/$(1)/*.c))
 core = $(call sources,firmware-agent/core) $(call sources,util/fs) proto/frame proto/arq proto/arq_send \
-	proto/linkmsg accel/steps/steps accel/slotimg/slotimg firmware-agent/libc/mem
+	proto/linkmsg accel/steps/steps accel/slotimg/slotimg accel/slotimg/layer firmware-agent/libc/mem
 api = agent_init agent_step agent_next_us agent_primary_begin agent_primary_end agent_primary_expect \
 	agent_is_quiet agent_stand_down agent_resume agent_buffer_register agent_buffer_advance \
 	agent_stats_get agent_note

@@ -1,7 +1,7 @@
 # tests of accel
 
 # net, ref, image, emu, cost, kat, slotimg
-accel_net_tests = tests/unit/test_loadimg tests/prop/test_accel tests/prop/test_residents tests/prop/test_emu_hostile tests/prop/test_slotimg tests/unit/test_accel_num \
+accel_net_tests = tests/unit/test_loadimg tests/prop/test_accel tests/prop/test_residents tests/prop/test_emu_hostile tests/prop/test_slotimg tests/prop/test_slotimg_any tests/unit/test_accel_num \
 	tests/unit/test_accel_kat tests/unit/test_accel_emu tests/unit/test_accel_net \
 	tests/unit/test_calibration
 if HAVE_CHECK
@@ -43,6 +43,11 @@ tests_prop_test_slotimg_SOURCES = tests/prop/test_slotimg.c tests/lib/accel_nets
 	tests/lib/accel_nets.h
 tests_prop_test_slotimg_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_slotimg_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
+
+tests_prop_test_slotimg_any_SOURCES = tests/prop/test_slotimg_any.c tests/lib/accel_nets.c \
+	tests/lib/accel_nets.h tests/lib/slot_run.c tests/lib/slot_run.h
+tests_prop_test_slotimg_any_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_slotimg_any_LDADD = libhvaccel.la libhvutil.la $(CHECK_LIBS)
 
 accel_fuzz = tests/fuzz/fuzz_kat tests/fuzz/fuzz_slotimg tests/fuzz/fuzz_calibration
 check_PROGRAMS += $(accel_fuzz)

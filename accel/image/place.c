@@ -27,6 +27,7 @@ struct plan {
 	struct tensor t[CNN_LAYERS_MAX + 1];
 	char *why;
 	size_t cap;
+	bool both_ends; /* every other tensor from the end of the room on */
 };
 
 static int refuse(const struct plan *p, int err, const char *fmt, ...)
@@ -199,10 +200,9 @@ static bool same_region(const struct tensor *a, const struct tensor *b)
 	return a == b || (a->region >= 0 && a->region == b->region);
 }
 
-/* First word of a placed tensor in the way of [first, end), or 0 when none is. *past is where
- * to try next. */
+/* Is a placed tensor in the way of [first, end)? It has [*before, *past). */
 static bool blocked(const struct plan *p, const struct tensor *t, uint32_t first, uint32_t end,
-		    unsigned placed, uint32_t *past)
+		    unsigned placed, uint32_t *before, uint32_t *past)
 {
 	for (unsigned i = 0; i <= placed; i++) {
 		const struct tensor *o = &p->t[i == 0 ? p->net->layers : i - 1];
@@ -211,6 +211,7 @@ static bool blocked(const struct plan *p, const struct tensor *t, uint32_t first
 		if (o == t || o->words == 0 || same_region(o, t) || !alive_together(o, t))
 			continue;
 		if (first < o_end && o_first < end) {
+			*before = o_first;
 			*past = o_end;
 			return true;
 		}
@@ -236,7 +237,7 @@ static void widen_lifetime(const struct plan *p, struct tensor *t)
 static int place_tensor(struct plan *p, unsigned index, unsigned placed)
 {
 	struct tensor *t = &p->t[index];
-	uint32_t first = p->room->data_first, past = 0;
+	uint32_t first = p->room->data_first, before = 0, past = 0, words = t->lead + t->words;
 	uint32_t room_end = (uint32_t)p->room->data_first + p->room->data_words;
 
 	for (unsigned i = 0; i < index && t->region >= 0; i++)
@@ -244,17 +245,31 @@ static int place_tensor(struct plan *p, unsigned index, unsigned placed)
 			t->word = p->t[i].word - p->t[i].sub_word + t->sub_word;
 			return HV_OK;
 		}
-	while (blocked(p, t, first, first + t->lead + t->words, placed, &past))
+	if (p->both_ends && index % 2 == 0 && index < p->net->layers && words <= room_end)
+		for (first = room_end - words;
+		     blocked(p, t, first, first + words, placed, &before, &past) &&
+		     before >= words;)
+			first = before - words;
+	while (blocked(p, t, first, first + words, placed, &before, &past))
 		first = past;
-	if (first + t->lead + t->words > room_end)
+	if (first < p->room->data_first || first + words > room_end)
 		return refuse(p, HV_E_BUSY,
 			      "%s %u needs %u data words an instance at once with what is live "
 			      "then; the room has %u",
 			      index == p->net->layers ? "input of" : "layer",
-			      index == p->net->layers ? 0 : index, (unsigned)(t->lead + t->words),
+			      index == p->net->layers ? 0 : index, (unsigned)words,
 			      p->room->data_words);
 	t->word = first + t->lead + t->sub_word;
 	return HV_OK;
+}
+
+static int place_tensors(struct plan *p)
+{
+	int err = place_tensor(p, p->net->layers, 0);
+
+	for (unsigned i = 0; err == HV_OK && i < p->net->layers; i++)
+		err = place_tensor(p, i, i);
+	return err;
 }
 
 /* Rings and the first whole output behind them are in use until the last layer streams. */
@@ -281,10 +296,12 @@ static int place_data(struct plan *p)
 	for (unsigned i = 0; i <= p->net->layers; i++)
 		if (p->t[i].region >= 0)
 			widen_lifetime(p, &p->t[i]);
-	err = place_tensor(p, p->net->layers, 0);
-	for (unsigned i = 0; err == HV_OK && i < p->net->layers; i++)
-		err = place_tensor(p, i, i);
-	return err;
+	err = place_tensors(p);
+	if (err != HV_E_BUSY)
+		return err;
+	/* a chain's tensors in turn at both ends: each over what has been read by then */
+	p->both_ends = true;
+	return place_tensors(p);
 }
 
 /* ---- processors ---- */

@@ -9,12 +9,9 @@ enum {
 	STEPS_BYTES_MIN = 12,
 	KERNEL_BYTES_ALL = CNN_PROCESSORS * CNN_KERNEL_WORDS * CNN_KERNEL_WORD_BYTES,
 	BIAS_BYTES_ALL = CNN_QUADRANTS * CNN_BIAS_BYTES,
+	PIXELS_MAX = 4 * CNN_DATA_WORDS, /* of a channel in one memory */
+	FLAGS_ALL = (SLOTIMG_BYTES << CNN_STEPS_SETS_MAX) - 1,
 };
-
-/* Bits a linear layer may set. */
-#define LCTL_LINEAR  UINT32_C(0x1fb20) /* bits 5, 8, 9, 11, 12..15, 16 */
-#define LCTL2_LINEAR UINT32_C(0x1ffff)
-#define POST_LINEAR  UINT32_C(0x4c3ffff) /* bias, shift, weight width, abs */
 
 void slotimg_header_encode(const struct slotimg *img, uint8_t to[SLOTIMG_HEADER_BYTES])
 {
@@ -24,7 +21,7 @@ void slotimg_header_encode(const struct slotimg *img, uint8_t to[SLOTIMG_HEADER_
 	hv_wr_u16(&w, img->version);
 	hv_wr_u8(&w, img->layers);
 	hv_wr_u8(&w, img->quadrants);
-	hv_wr_u8(&w, img->positions);
+	hv_wr_u8(&w, img->version == SLOTIMG_VERSION ? (uint8_t)img->positions : img->flags);
 	hv_wr_u8(&w, img->sets);
 	hv_wr_u16(&w, img->records_max);
 	hv_wr_u16(&w, img->in_record_bytes);
@@ -59,7 +56,7 @@ static void header_read(struct hv_rd *r, struct slotimg *img)
 	img->version = hv_rd_u16(r);
 	img->layers = hv_rd_u8(r);
 	img->quadrants = hv_rd_u8(r);
-	img->positions = hv_rd_u8(r);
+	img->flags = hv_rd_u8(r);
 	img->sets = hv_rd_u8(r);
 	img->records_max = hv_rd_u16(r);
 	img->in_record_bytes = hv_rd_u16(r);
@@ -86,11 +83,12 @@ static void header_read(struct hv_rd *r, struct slotimg *img)
 	img->n_biases = hv_rd_u16(r);
 	img->n_kernels = hv_rd_u16(r);
 	img->total_bytes = hv_rd_u32(r);
-}
-
-static uint32_t pixels_max(const struct slotimg *img)
-{
-	return (uint32_t)img->positions * img->records_max;
+	img->positions = img->height = img->width = 0;
+	if (img->version != SLOTIMG_VERSION)
+		return;
+	img->positions = img->height = img->flags;
+	img->width = 1;
+	img->flags = 0;
 }
 
 /* `words` from `first` lie inside the claimed data words. */
@@ -111,26 +109,50 @@ static bool claims_fit(const struct slotimg *img)
 static bool shape_ok(const struct slotimg *img)
 {
 	return img->layers >= 1 && img->layers <= CNN_LAYERS_MAX && (img->quadrants & 1) != 0 &&
-	       img->quadrants < 1u << CNN_QUADRANTS && img->positions >= 1 && img->sets >= 1 &&
+	       img->quadrants < 1u << CNN_QUADRANTS && img->sets >= 1 &&
 	       img->sets <= CNN_STEPS_SETS_MAX && img->sets <= img->layers &&
-	       img->records_max >= 1 && pixels_max(img) <= CNN_ROWS_MAX &&
-	       img->in_record_bytes >= 1 && img->out_record_bytes >= 1;
+	       img->records_max >= 1 && img->records_max <= CNN_ROWS_MAX &&
+	       img->in_record_bytes >= 1 && img->out_record_bytes >= 1 &&
+	       (img->flags & ~FLAGS_ALL) == 0;
+}
+
+/* Pixels of all records; one record may be an image, several are rows. */
+static bool records_ok(const struct slotimg *img)
+{
+	if (img->positions < 1 || img->positions > PIXELS_MAX)
+		return false;
+	return img->records_max == 1 ||
+	       (img->width == 1 && img->positions * img->records_max <= CNN_ROWS_MAX);
 }
 
 static bool input_ok(const struct slotimg *img)
 {
-	return img->in_passes >= 1 && img->in_passes <= CNN_CHANNELS_MAX / CNN_PROCESSORS &&
-	       img->per_pass >= 1 && img->per_pass <= CNN_PROCESSORS &&
-	       in_data(img, img->in_word, pixels_max(img) * img->in_passes);
+	uint32_t words = img->positions * img->records_max * img->in_passes;
+
+	if (img->in_passes < 1 || img->in_passes > CNN_CHANNELS_MAX / CNN_PROCESSORS ||
+	    img->per_pass < 1 || img->per_pass > CNN_PROCESSORS)
+		return false;
+	if ((img->flags & SLOTIMG_CHW) != 0) {
+		if (img->in_passes != 1 || img->per_pass != 1 || img->records_max != 1)
+			return false;
+		words = (words + 3) / 4;
+	}
+	return in_data(img, img->in_word, words);
 }
 
-static bool set_ok(const struct slotimg *img, const struct slotimg_set *set)
+/* Set i with this many pixels of a record. */
+static bool set_ok(const struct slotimg *img, unsigned i, uint32_t pixels)
 {
+	const struct slotimg_set *set = &img->set[i];
+	uint32_t wide = (img->flags >> i & SLOTIMG_BYTES) != 0 ? 1 : 4;
+
 	return set->out_passes >= 1 && set->out_passes <= CNN_CHANNELS_MAX / CNN_PROCESSORS &&
 	       set->slots >= 1 && set->slots <= CNN_PROCESSORS &&
 	       set->first_group < CNN_INSTANCES &&
-	       4u * set->first_group + set->slots <= CNN_PROCESSORS &&
-	       in_data(img, set->out_word, 4 * pixels_max(img) * set->out_passes);
+	       4u * set->first_group + set->slots <= CNN_PROCESSORS && pixels <= PIXELS_MAX &&
+	       in_data(img, set->out_word,
+		       wide * set->out_passes *
+			       (img->positions * (img->records_max - 1u) + pixels));
 }
 
 static bool counts_ok(const struct slotimg *img)
@@ -146,6 +168,17 @@ static bool counts_ok(const struct slotimg *img)
 	       img->total_bytes - least <= KERNEL_BYTES_ALL + BIAS_BYTES_ALL;
 }
 
+/* Input and outputs are inside the claimed data words. */
+static bool places_ok(const struct slotimg *img, const struct cnn_steps *s)
+{
+	if (!records_ok(img) || !input_ok(img))
+		return false;
+	for (unsigned i = 0; i < img->sets; i++)
+		if (!set_ok(img, i, s != NULL ? s->raw[i].pixels : img->positions))
+			return false;
+	return true;
+}
+
 int slotimg_header_parse(const void *bytes, size_t len, struct slotimg *img)
 {
 	struct hv_rd r = hv_rd_init(bytes, len);
@@ -154,76 +187,97 @@ int slotimg_header_parse(const void *bytes, size_t len, struct slotimg *img)
 	header_read(&r, &got);
 	if (!r.ok || got.magic != SLOTIMG_MAGIC)
 		return HV_E_FORMAT;
-	if (got.version != SLOTIMG_VERSION)
+	if (got.version != SLOTIMG_VERSION && got.version != SLOTIMG_GENERAL_VERSION)
 		return HV_E_VERSION;
-	if (!shape_ok(&got) || !claims_fit(&got) || !input_ok(&got) || !counts_ok(&got))
+	if (!shape_ok(&got) || !claims_fit(&got) || !counts_ok(&got))
 		return HV_E_FORMAT;
-	for (unsigned s = 0; s < got.sets; s++)
-		if (!set_ok(&got, &got.set[s]))
-			return HV_E_FORMAT;
+	if (got.version == SLOTIMG_VERSION && !places_ok(&got, NULL))
+		return HV_E_FORMAT;
 	*img = got;
 	return HV_OK;
 }
 
-/* Kernel counter: start and inclusive end in bits of one plane, eight planes of nine a word. */
-static bool mcnt_ok(const struct slotimg *img, uint32_t value)
+static unsigned count_quadrants(const struct slotimg *img)
 {
-	uint32_t start = value >> 16, end = value & 0xffff;
-	uint32_t bits = 8 * CNN_KERNEL_WORD_BYTES;
+	unsigned n = 0;
 
-	return start <= end && start >= bits * img->kernel_first &&
-	       end < bits * ((uint32_t)img->kernel_first + img->kernel_words);
+	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
+		n += img->quadrants >> q & 1;
+	return n;
 }
 
-/* Bias bytes are counted by output channel; only the first is in the register. */
-static bool post_ok(const struct slotimg *img, uint32_t value)
+unsigned slotimg_layer_entry(const struct slotimg *img, unsigned layer)
 {
-	uint32_t first = value & 0xfff;
+	unsigned all = layer < CNN_STREAM_LAYERS ? layer : CNN_STREAM_LAYERS;
 
-	if ((value & ~POST_LINEAR) != 0)
-		return false;
-	if ((value & 1u << 12) == 0)
-		return true;
-	return first >= img->bias_first && first < (uint32_t)img->bias_first + img->bias_count;
+	return count_quadrants(img) *
+	       (SLOTIMG_STREAM_REGS * all + SLOTIMG_LATE_REGS * (layer - all));
 }
 
-static bool lctl_ok(const struct slotimg *img, uint32_t value)
+uint16_t slotimg_reg_id(const struct slotimg *img, unsigned i)
 {
-	return (value & ~LCTL_LINEAR) == 0 && (value >> 12 & 0xf & ~(uint32_t)img->quadrants) == 0;
-}
+	unsigned early = slotimg_layer_entry(img, CNN_STREAM_LAYERS), q = 0, layer = 0, n, reg;
+	unsigned regs = SLOTIMG_STREAM_REGS;
 
-static bool value_ok(const struct slotimg *img, unsigned reg, uint32_t value)
-{
-	switch (reg) {
-	case CNN_R_RCNT: return value < pixels_max(img);
-	case CNN_R_ONED: return value == 0x100; /* 1x1 kernels only */
-	case CNN_R_WPTR_BASE: return value < 1u << 17 && in_data(img, value & 0x1fff, 1);
-	case CNN_R_WPTR_TOFF: return value <= 1;
-	case CNN_R_WPTR_MOFF: return value == 0 || value == CNN_DATA_WORDS;
-	case CNN_R_WPTR_CHOFF: return value <= 4;
-	case CNN_R_RPTR_BASE: return in_data(img, value, 1);
-	case CNN_R_LCTL: return lctl_ok(img, value);
-	case CNN_R_MCNT: return mcnt_ok(img, value);
-	case CNN_R_EN: return value >> 16 == (value & 0xffff);
-	case CNN_R_POST: return post_ok(img, value);
-	case CNN_R_LCTL2: return (value & ~LCTL2_LINEAR) == 0;
-	case CNN_R_IFRM: return false;
-	default: /* columns, pooling, line buffer, streaming: not used */ return value == 0;
+	if (i >= early) {
+		i -= early;
+		layer = CNN_STREAM_LAYERS;
+		regs = SLOTIMG_LATE_REGS;
 	}
+	n = i / regs;
+	reg = i % regs;
+	layer += n / count_quadrants(img);
+	for (n = n % count_quadrants(img); (img->quadrants >> q & 1) == 0 || n > 0; q++)
+		n -= img->quadrants >> q & 1;
+	if (regs == SLOTIMG_LATE_REGS && reg >= CNN_R_STRM0)
+		reg += 2; /* later layers have neither of these */
+	reg += reg >= CNN_R_IFRM; /* one a quadrant, not a layer's */
+	return (uint16_t)(q << 10 | reg << 5 | layer);
 }
 
-int slotimg_reg_check(const struct slotimg *img, uint16_t id, uint32_t value)
+/* A set's rows are what the run leaves in memory. */
+static bool rows_ok(const struct slotimg *img, const struct cnn_steps *s, unsigned i)
 {
-	unsigned quadrant = id >> 10, reg = id >> 5 & 0x1f, layer = id & 0x1f;
+	uint32_t rows = s->rows;
 
-	if (quadrant >= CNN_QUADRANTS || (img->quadrants >> quadrant & 1) == 0 ||
-	    reg >= CNN_LAYER_REGS || layer >= img->layers || !value_ok(img, reg, value))
+	if (s->finish == CNN_OUT_RAW) {
+		rows = s->raw[i].rows;
+		if ((s->raw[i].bits == 8) != ((img->flags >> i & SLOTIMG_BYTES) != 0))
+			return false;
+		if (s->raw[i].pixels > img->positions && img->records_max > 1)
+			return false;
+	}
+	return rows <= (uint32_t)img->set[i].out_passes * img->set[i].slots;
+}
+
+int slotimg_steps_bind(struct slotimg *img, const struct cnn_steps *s)
+{
+	bool raw = s->finish == CNN_OUT_RAW;
+
+	if (img->version != SLOTIMG_VERSION) {
+		img->height = s->height;
+		img->width = s->width;
+		img->positions = cnn_steps_positions(s);
+		if (!raw || s->sets < img->sets || !places_ok(img, s))
+			return HV_E_FORMAT;
+	}
+	if (img->n_regs != slotimg_layer_entry(img, img->layers) ||
+	    cnn_steps_positions(s) != img->positions || s->sets != img->sets ||
+	    cnn_steps_in_bytes(s) != img->in_record_bytes ||
+	    cnn_steps_out_bytes(s) != img->out_record_bytes ||
+	    s->channels > (uint32_t)img->in_passes * img->per_pass)
 		return HV_E_FORMAT;
+	for (unsigned i = 0; i < img->sets; i++)
+		if (!rows_ok(img, s, i) ||
+		    (raw && img->version == SLOTIMG_VERSION && s->raw[i].pixels != img->positions))
+			return HV_E_FORMAT;
 	return HV_OK;
 }
 
 uint32_t slotimg_in_addr(const struct slotimg *img, uint32_t pixel, unsigned pass, unsigned group)
 {
+	if ((img->flags & SLOTIMG_CHW) != 0)
+		return cnn_data_addr(0, img->in_word + pixel / 4);
 	return cnn_data_addr(group, img->in_word + pixel * img->in_passes + pass);
 }
 
@@ -231,7 +285,9 @@ uint32_t slotimg_out_addr(const struct slotimg *img, unsigned set, uint32_t pixe
 {
 	const struct slotimg_set *s = &img->set[set];
 	unsigned pass = row / s->slots, pos = row % s->slots;
+	uint32_t word = pixel * s->out_passes + pass;
 
-	return cnn_data_addr(s->first_group + pos / 4,
-			     s->out_word + 4 * pass + 4 * pixel * s->out_passes + pos % 4);
+	if ((img->flags >> set & SLOTIMG_BYTES) == 0)
+		word = 4 * word + pos % 4;
+	return cnn_data_addr(s->first_group + pos / 4, s->out_word + word);
 }

@@ -51,11 +51,12 @@ uint32_t board_batch_max(const struct board *b, const struct model *m, const str
 static double bus_us(const struct board *b, const struct model *m, const struct slotimg *img)
 {
 	const struct cnn_steps *s = &m->pkg->steps;
+	uint32_t positions = cnn_steps_positions(s);
 	double writes = 0, reads = cnn_steps_words(s);
 
 	for (uint32_t done = 0; img->per_pass > 0 && done < s->channels; done += img->per_pass)
 		writes += (min_u32(img->per_pass, s->channels - done) + 3) / 4;
-	writes *= img->positions;
+	writes *= (img->flags & SLOTIMG_CHW) != 0 ? (positions + 3) / 4 : positions;
 	return (writes * b->hello.bus_write_ns + reads * b->hello.bus_read_ns) / 1000;
 }
 

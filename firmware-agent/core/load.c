@@ -56,43 +56,51 @@ static int header_slice(struct agent *a)
 	return HV_OK;
 }
 
-/* First the view of the table, then its rows. */
+/* First the view of the table, then its rows, then what the layers may touch. */
 static int steps_slice(struct agent *a)
 {
 	struct ag_load *l = &a->load;
 	struct ag_slot *s = &a->slot[l->slot];
 	int err;
 
-	if (!l->parsed) {
-		l->parsed = true;
+	if (l->checks == 0) {
+		l->checks++;
 		l->checked = 0;
 		return ag_slot_parse_steps(a, l->slot);
 	}
-	err = cnn_steps_check(&s->steps, l->checked, AG_SLICE_ROWS);
-	l->checked += AG_SLICE_ROWS;
-	if (err == HV_OK && l->checked >= s->steps.rows)
+	if (l->checks == 1) {
+		err = cnn_steps_check(&s->steps, l->checked, AG_SLICE_ROWS);
+		l->checked += AG_SLICE_ROWS;
+		if (l->checked >= s->steps.rows) {
+			l->checks++;
+			l->checked = 0;
+		}
+		return err;
+	}
+	if (!ag_may_be_long(a))
+		return HV_E_BUSY;
+	err = slotimg_layer_check(&s->img, s->memory + SLOTIMG_HEADER_BYTES, l->checked++);
+	if (l->checked == s->img.layers)
 		next_part(l, &s->img);
 	return err;
 }
 
-/* Check the registers that have arrived, a slice of them. */
+/* Are the registers that have arrived those that come here? */
 static int check_regs(struct agent *a)
 {
 	struct ag_load *l = &a->load;
 	struct ag_slot *s = &a->slot[l->slot];
 	uint32_t have = (l->got - SLOTIMG_HEADER_BYTES) / SLOTIMG_REG_BYTES;
 	uint32_t end = min_u32(have, s->img.n_regs);
-	int err = HV_OK;
 
-	for (; l->checked < end && err == HV_OK; l->checked++) {
-		struct hv_rd r = hv_rd_init(s->memory + SLOTIMG_HEADER_BYTES +
-						    l->checked * SLOTIMG_REG_BYTES,
-					    SLOTIMG_REG_BYTES);
-		uint16_t id = hv_rd_u16(&r);
+	for (; l->checked < end; l->checked++) {
+		const uint8_t *id =
+			s->memory + SLOTIMG_HEADER_BYTES + l->checked * SLOTIMG_REG_BYTES;
 
-		err = slotimg_reg_check(&s->img, id, hv_rd_u32(&r));
+		if ((id[0] | (unsigned)id[1] << 8) != slotimg_reg_id(&s->img, l->checked))
+			return HV_E_FORMAT;
 	}
-	return err;
+	return HV_OK;
 }
 
 static int keep_slice(struct agent *a, uint32_t *n)
@@ -286,7 +294,7 @@ bool ag_load_slice(struct agent *a)
 		return true;
 	}
 	err = part_slice(a, &n);
-	if (err == HV_E_BUSY && (l->part == AG_PART_HEADER ? a->long_due : a->load_waits))
+	if (err == HV_E_BUSY && (l->part < AG_PART_BIAS ? a->long_due : a->load_waits))
 		return false;
 	if (err != HV_OK) {
 		ag_slot_refuse(a, err);

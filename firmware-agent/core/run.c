@@ -26,7 +26,7 @@ static uint32_t reg_entry(const struct agent *a, unsigned i, uint32_t *value, bo
 	*value = b[2] | (uint32_t)b[3] << 8 | (uint32_t)b[4] << 16 | (uint32_t)b[5] << 24;
 	*varies = (id >> 5 & 31) == CNN_R_RCNT;
 	if (*varies)
-		*value = (uint32_t)s->img.positions * a->run.records - 1;
+		*value -= (uint32_t)s->img.height * (s->img.records_max - a->run.records);
 	return cnn_reg_addr(id >> 10, id >> 5 & 31, id & 31);
 }
 
@@ -111,6 +111,7 @@ static bool try_start(struct agent *a)
 	run->at = run->record = run->item = run->sums = 0;
 	run->in_record = run->in_pass = 0;
 	run->in_position = run->in_group = 0;
+	run->in_step = (a->slot[j->slot].img.flags & SLOTIMG_CHW) != 0 ? 4 : 1;
 	run->dirty_regs = 0;
 	run->dirty_ctrl = false;
 	run->planned_us = plan_us(q.fixed_ns, q.record_ns, run->records);
@@ -184,7 +185,7 @@ static void config_slice(struct agent *a)
 		run->phase = AG_START;
 }
 
-/* One word of the input memories: four channels of one pixel. */
+/* One word of the input memories: four channels of one pixel, or four pixels. */
 static uint32_t input_word(const struct agent *a, const uint8_t *record)
 {
 	const struct ag_run *run = &a->run;
@@ -192,12 +193,16 @@ static uint32_t input_word(const struct agent *a, const uint8_t *record)
 	unsigned per_pass = image(a)->per_pass, lane = 4u * run->in_group;
 	unsigned lanes = per_pass - lane, channel = run->in_pass * per_pass + lane;
 
-	if (channel >= s->channels)
+	if ((image(a)->flags & SLOTIMG_CHW) != 0) {
+		lanes = image(a)->positions - run->in_position;
+		channel = 0;
+	} else if (channel >= s->channels) {
 		return 0;
+	} else if (lanes > s->channels - channel) {
+		lanes = s->channels - channel;
+	}
 	if (lanes > 4)
 		lanes = 4;
-	if (lanes > s->channels - channel)
-		lanes = s->channels - channel;
 	return cnn_steps_in_word(s, record, run->in_position, channel, lanes);
 }
 
@@ -211,7 +216,8 @@ static void input_next(struct ag_run *run, const struct slotimg *img)
 	if (++run->in_pass < img->in_passes)
 		return;
 	run->in_pass = 0;
-	if (++run->in_position < img->positions)
+	run->in_position = (uint16_t)(run->in_position + run->in_step);
+	if (run->in_position < img->positions)
 		return;
 	run->in_position = 0;
 	run->in_record++;
@@ -221,13 +227,15 @@ static void input_next(struct ag_run *run, const struct slotimg *img)
 static void start(struct agent *a)
 {
 	struct ag_run *run = &a->run;
-	uint32_t us = inference_us(a);
+	uint32_t us = inference_us(a), ctrl = CNN_CTRL_CLK_EN;
 
+	if ((image(a)->flags & SLOTIMG_ROUND) != 0)
+		ctrl |= CNN_CTRL_POOLRND;
 	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
 		if ((image(a)->quadrants >> q & 1) != 0)
 			ag_write(a, ag_quadrant(CNN_CTRL, q),
-				 CNN_CTRL_CLK_EN | CNN_CTRL_SYNC | (q != 0 ? CNN_CTRL_CNN_EN : 0));
-	ag_write(a, CNN_CTRL, CNN_CTRL_CLK_EN | CNN_CTRL_CNN_EN);
+				 ctrl | CNN_CTRL_SYNC | (q != 0 ? CNN_CTRL_CNN_EN : 0));
+	ag_write(a, CNN_CTRL, ctrl | CNN_CTRL_CNN_EN);
 	run->phase = AG_WAIT;
 	run->poll_us = ag_now(a) + us;
 	run->give_up_us = run->poll_us + UINT64_C(63) * us + 1000;
@@ -317,7 +325,7 @@ static int32_t output_word(void *ctx, unsigned set, unsigned position, unsigned 
 	const struct slotimg *img = image(a);
 	uint32_t pixel = (uint32_t)a->run.record * img->positions + position;
 
-	return (int32_t)ag_read(a, slotimg_out_addr(img, set, pixel, row));
+	return slotimg_out_value(img, set, row, ag_read(a, slotimg_out_addr(img, set, pixel, row)));
 }
 
 static void restore_ctrl(struct agent *a)

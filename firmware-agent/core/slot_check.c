@@ -44,8 +44,8 @@ int ag_slot_check_header(const struct agent *a, unsigned slot)
 
 	if (img->total_bytes != a->load.announced)
 		return HV_E_FORMAT;
-	/* every quadrant the primary uses must be covered: its processors would run too */
-	if ((a->cfg.primary_quadrants & ~img->quadrants) != 0)
+	/* an image of version 1 covers what the primary uses; others start their own alone */
+	if (img->version == SLOTIMG_VERSION && (a->cfg.primary_quadrants & ~img->quadrants) != 0)
 		return HV_E_FORMAT;
 	if (kept > a->cfg.slot_bytes || img->n_regs > AG_IMAGE_REGS_MAX ||
 	    img->out_record_bytes > a->cfg.record_bytes ||
@@ -54,39 +54,13 @@ int ag_slot_check_header(const struct agent *a, unsigned slot)
 	return claims_ok(a, slot) ? HV_OK : HV_E_BUSY;
 }
 
-/* A set's rows and pixels are inside what the run leaves in memory. */
-static bool set_ok(const struct slotimg *img, const struct cnn_steps *s, unsigned i)
-{
-	uint32_t rows = s->rows;
-
-	if (s->finish == CNN_OUT_RAW) {
-		rows = s->raw[i].rows;
-		if (s->raw[i].bits != 32 || s->raw[i].pixels != img->positions)
-			return false;
-	}
-	return rows <= (uint32_t)img->set[i].out_passes * img->set[i].slots;
-}
-
-/* Steps and header describe the same record, so no address of a run leaves the claims:
- * the header was checked for positions, passes and rows per pass. */
 int ag_slot_parse_steps(struct agent *a, unsigned slot)
 {
 	struct ag_slot *s = &a->slot[slot];
-	const struct slotimg *img = &s->img;
-	uint32_t at = SLOTIMG_HEADER_BYTES + (uint32_t)img->n_regs * SLOTIMG_REG_BYTES;
-	int err = cnn_steps_view(s->memory + at, img->steps_bytes, &s->steps);
+	uint32_t at = SLOTIMG_HEADER_BYTES + (uint32_t)s->img.n_regs * SLOTIMG_REG_BYTES;
+	int err = cnn_steps_view(s->memory + at, s->img.steps_bytes, &s->steps);
 
-	if (err != HV_OK)
-		return err;
-	if (cnn_steps_positions(&s->steps) != img->positions || s->steps.sets != img->sets ||
-	    cnn_steps_in_bytes(&s->steps) != img->in_record_bytes ||
-	    cnn_steps_out_bytes(&s->steps) != img->out_record_bytes ||
-	    s->steps.channels > (uint32_t)img->in_passes * img->per_pass)
-		return HV_E_FORMAT;
-	for (unsigned i = 0; i < img->sets; i++)
-		if (!set_ok(img, &s->steps, i))
-			return HV_E_FORMAT;
-	return HV_OK;
+	return err == HV_OK ? slotimg_steps_bind(&s->img, &s->steps) : err;
 }
 
 static uint32_t clamp_ns(uint64_t ns)
@@ -106,7 +80,7 @@ void ag_slot_price(struct agent *a, unsigned slot)
 	struct ag_slot *s = &a->slot[slot];
 	const struct slotimg *img = &s->img;
 	uint64_t regs = img->n_regs + 2u * CNN_QUADRANTS;
-	uint64_t in_words = (uint64_t)img->positions * img->in_passes * ((img->per_pass + 3u) / 4u);
+	uint64_t in_words = slotimg_in_words(img);
 	uint64_t out_words = cnn_steps_words(&s->steps);
 	uint64_t fixed_slices = 3 * (img->n_regs / AG_SLICE_REGS + 1u) + 12;
 	uint64_t record_slices = in_words / AG_SLICE_PIXELS + out_words / AG_SLICE_WORDS +

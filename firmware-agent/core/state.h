@@ -103,8 +103,8 @@ struct ag_load {
 	enum ag_load_part part;
 	uint32_t announced, got; /* bytes of the image */
 	uint32_t kept; /* bytes that stay in slot memory; 0: header not complete */
-	uint32_t checked; /* registers, then rows of steps */
-	bool parsed; /* steps: the view is made, its rows are being checked */
+	uint32_t checked; /* registers, then rows of steps, then layers */
+	uint8_t checks; /* of steps that are over: 0, the view, its rows */
 	uint16_t runs_left; /* of this part, the present one included */
 	uint8_t head[SLOTIMG_RUN_HEAD_BYTES], head_n;
 	uint8_t unit; /* quadrant or processor of the present run */
@@ -204,8 +204,8 @@ struct ag_run {
 	uint8_t job;
 	uint16_t records, record, item; /* of this run; unload position */
 	uint32_t at; /* register, or word of the input's pixels */
-	uint16_t in_record, in_pass; /* input position */
-	uint8_t in_position, in_group;
+	uint16_t in_record, in_position; /* input position */
+	uint8_t in_pass, in_group, in_step;
 	uint8_t sums; /* of the item that is being unloaded */
 	int64_t sum[CNN_STEPS_SUMS_MAX];
 	uint64_t start_us, poll_us, give_up_us;
@@ -405,7 +405,7 @@ void ag_load_release(struct agent *a); /* CTRL as the primary had it: <= CNN_QUA
 
 /* slot_check.c: is what a slot image says true and inside the room? 0 or HV_E_*. */
 HV_NODISCARD int ag_slot_check_header(const struct agent *a, unsigned slot);
-/* Then cnn_steps_check() has its rows. */
+/* Then cnn_steps_check() has its rows, and slotimg_layer_check() its layers. */
 HV_NODISCARD int ag_slot_parse_steps(struct agent *a, unsigned slot);
 void ag_slot_price(struct agent *a, unsigned slot);
 

@@ -1,7 +1,6 @@
-/* Slot images as the agent reads them: header, then registers. What is accepted stays inside
- * its claims. */
+/* Slot images as the agent reads them: header, steps, layers. What is read and written of
+ * accepted ones stays inside their claims. */
 #include "accel/slotimg/slotimg.h"
-#include "util/fs/rd.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,42 +12,51 @@ static void require(int ok)
 		abort();
 }
 
-static void check_addresses(const struct slotimg *h)
+static void inside(const struct slotimg *h, uint32_t addr)
 {
-	uint32_t last = (uint32_t)h->positions * h->records_max - 1;
-	uint32_t end = 4u * (h->data_first + h->data_words);
+	uint32_t word = (addr & 0x7fff) / 4;
 
-	require((slotimg_in_addr(h, last, h->in_passes - 1u, (h->per_pass - 1u) / 4) & 0x7fff) <
-		end);
-	for (unsigned s = 0; s < h->sets; s++) {
-		unsigned row = (unsigned)h->set[s].slots * h->set[s].out_passes - 1;
+	require(word >= h->data_first && word < (uint32_t)h->data_first + h->data_words);
+}
 
-		require((slotimg_out_addr(h, s, last, row) & 0x7fff) < end);
+static void check_addresses(const struct slotimg *h, const struct cnn_steps *s)
+{
+	uint32_t before = h->positions * (h->records_max - 1u);
+
+	inside(h, slotimg_in_addr(h, before + h->positions - 1, h->in_passes - 1u,
+				  (h->per_pass - 1u) / 4));
+	for (unsigned i = 0; i < h->sets; i++) {
+		unsigned row = (unsigned)h->set[i].slots * h->set[i].out_passes - 1;
+		uint32_t pixels = s->finish == CNN_OUT_RAW ? s->raw[i].pixels : h->positions;
+
+		inside(h, slotimg_out_addr(h, i, before + pixels - 1, row));
 	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slotimg h;
-	struct hv_rd r = hv_rd_init(data, size);
+	struct cnn_steps s;
 	uint8_t again[SLOTIMG_HEADER_BYTES];
+	size_t steps;
 
 	if (slotimg_header_parse(data, size, &h) < 0)
 		return 0;
 	slotimg_header_encode(&h, again);
 	require(memcmp(again, data, sizeof again) == 0);
-	check_addresses(&h);
-	(void)hv_rd_bytes(&r, SLOTIMG_HEADER_BYTES);
-	for (unsigned i = 0; i < h.n_regs && r.ok; i++) {
-		uint16_t id = hv_rd_u16(&r);
-		uint32_t value = hv_rd_u32(&r);
+	steps = SLOTIMG_HEADER_BYTES + (size_t)h.n_regs * SLOTIMG_REG_BYTES;
+	if (size < steps + h.steps_bytes || cnn_steps_parse(data + steps, h.steps_bytes, &s) < 0 ||
+	    slotimg_steps_bind(&h, &s) < 0)
+		return 0;
+	check_addresses(&h, &s);
+	for (unsigned i = 0; i < h.n_regs; i++) {
+		uint16_t id = slotimg_reg_id(&h, i);
 
-		if (slotimg_reg_check(&h, id, value) < 0)
-			continue;
-		require((h.quadrants >> (id >> 10) & 1) != 0 && (id & 31u) < h.layers);
-		if ((id >> 5 & 31) == CNN_R_MCNT)
-			require((value >> 16) / 72 >= h.kernel_first &&
-				(value & 0xffff) / 72 < (uint32_t)h.kernel_first + h.kernel_words);
+		require((h.quadrants >> (id >> 10) & 1) != 0 && (id & 31u) < h.layers &&
+			(id >> 5 & 31u) < CNN_LAYER_REGS);
 	}
+	for (unsigned i = 0; i < h.layers; i++)
+		if (slotimg_layer_check(&h, data + SLOTIMG_HEADER_BYTES, i) < 0)
+			break;
 	return 0;
 }

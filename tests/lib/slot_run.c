@@ -85,10 +85,10 @@ static const char *configure(struct cnn_emu *e, const struct slotimg *h, struct 
 		uint16_t id = hv_rd_u16(r);
 		uint32_t value = hv_rd_u32(r);
 
-		if (slotimg_reg_check(h, id, value) < 0)
-			return "register refused";
+		if (id != slotimg_reg_id(h, i))
+			return "register out of order";
 		if ((id >> 5 & 31) == CNN_R_RCNT)
-			value = h->positions * records - 1;
+			value -= (uint32_t)h->height * (h->records_max - records);
 		cnn_emu_write32(e, cnn_reg_addr(id >> 10, id >> 5 & 31, id & 31), value);
 	}
 	return NULL;
@@ -97,7 +97,14 @@ static const char *configure(struct cnn_emu *e, const struct slotimg *h, struct 
 static void write_record(struct cnn_emu *e, const struct slotimg *h, const struct cnn_steps *s,
 			 const uint8_t *record, unsigned index)
 {
-	for (unsigned p = 0; p < h->positions; p++)
+	for (unsigned p = 0; (h->flags & SLOTIMG_CHW) != 0 && p < h->positions; p += 4) {
+		uint32_t v = 0;
+
+		for (unsigned i = 0; i < 4 && p + i < h->positions; i++)
+			v |= (uint32_t)record[p + i] << 8 * i;
+		cnn_emu_write32(e, slotimg_in_addr(h, p, 0, 0), v);
+	}
+	for (unsigned p = 0; (h->flags & SLOTIMG_CHW) == 0 && p < h->positions; p++)
 		for (unsigned pass = 0; pass < h->in_passes; pass++)
 			for (unsigned group = 0; 4 * group < h->per_pass; group++) {
 				uint32_t v = 0;
@@ -122,6 +129,8 @@ static void start(struct cnn_emu *e, const struct slotimg *h)
 {
 	uint32_t v = CNN_CTRL_CLK_EN | CNN_CTRL_MEXPRESS;
 
+	if ((h->flags & SLOTIMG_ROUND) != 0)
+		v |= CNN_CTRL_POOLRND;
 	for (unsigned q = 0; q < CNN_QUADRANTS; q++)
 		if (h->quadrants >> q & 1)
 			cnn_emu_write32(e, CNN_CTRL + q * CNN_QUADRANT_STRIDE,
@@ -140,7 +149,9 @@ static int32_t read_word(void *ctx, unsigned set, unsigned position, unsigned ro
 	const struct reader *o = ctx;
 	uint32_t pixel = o->record * o->h->positions + position;
 
-	return (int32_t)cnn_emu_read32(o->e, slotimg_out_addr(o->h, set, pixel, row));
+	uint32_t word = cnn_emu_read32(o->e, slotimg_out_addr(o->h, set, pixel, row));
+
+	return slotimg_out_value(o->h, set, row, word);
 }
 
 const char *slot_run_records(struct cnn_emu *e, const uint8_t *image, size_t len, const uint8_t *in,
@@ -148,17 +159,24 @@ const char *slot_run_records(struct cnn_emu *e, const uint8_t *image, size_t len
 {
 	struct slotimg h;
 	struct cnn_steps s;
-	struct hv_rd r;
+	struct hv_rd r, ahead;
 	const char *bad = open_image(image, len, &h, &r);
 
 	if (bad != NULL)
 		return bad;
+	ahead = r;
+	(void)hv_rd_bytes(&ahead, (size_t)SLOTIMG_REG_BYTES * h.n_regs);
+	if (cnn_steps_parse(hv_rd_bytes(&ahead, h.steps_bytes), h.steps_bytes, &s) < 0)
+		return "steps refused";
+	if (slotimg_steps_bind(&h, &s) < 0)
+		return "steps are not the header's";
+	for (unsigned i = 0; i < h.layers; i++)
+		if (slotimg_layer_check(&h, image + SLOTIMG_HEADER_BYTES, i) < 0)
+			return "layer refused";
 	init(e, &h);
 	bad = configure(e, &h, &r, records);
 	if (bad != NULL)
 		return bad;
-	if (cnn_steps_parse(hv_rd_bytes(&r, h.steps_bytes), h.steps_bytes, &s) < 0)
-		return "steps refused";
 	for (unsigned i = 0; i < records; i++)
 		write_record(e, &h, &s, in + (size_t)cnn_steps_in_bytes(&s) * i, i);
 	start(e, &h);

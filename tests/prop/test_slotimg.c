@@ -154,7 +154,7 @@ static void configure(const struct slotimg *h, const uint8_t *image, unsigned re
 		unsigned id = hv_rd_u16(&r);
 		uint32_t value = hv_rd_u32(&r);
 
-		ck_assert_int_eq(slotimg_reg_check(h, (uint16_t)id, value), HV_OK);
+		ck_assert_uint_eq(id, slotimg_reg_id(h, i));
 		if ((id >> 5 & 31) == CNN_R_RCNT)
 			value = h->positions * records - 1;
 		cnn_emu_write32(emu, cnn_reg_addr(id >> 10, id >> 5 & 31, id & 31), value);
@@ -326,7 +326,7 @@ END_TEST
 START_TEST(a_header_beyond_the_device_is_refused)
 {
 	REFUSED(h.magic++, HV_E_FORMAT);
-	REFUSED(h.version++, HV_E_VERSION);
+	REFUSED(h.version = 3, HV_E_VERSION);
 	REFUSED(h.layers = 0, HV_E_FORMAT);
 	REFUSED(h.layers = 33, HV_E_FORMAT);
 	REFUSED(h.quadrants = 2, HV_E_FORMAT);
@@ -355,49 +355,6 @@ START_TEST(a_header_beyond_the_device_is_refused)
 }
 END_TEST
 
-static int reg(unsigned q, unsigned n, unsigned layer, uint32_t value)
-{
-	uint8_t b[SLOTIMG_HEADER_BYTES];
-	struct slotimg h = sample(b);
-
-	return slotimg_reg_check(&h, (uint16_t)(q << 10 | n << 5 | layer), value);
-}
-
-START_TEST(a_register_outside_the_claims_is_refused)
-{
-	ck_assert_int_eq(reg(0, CNN_R_ONED, 0, 0x100), HV_OK);
-	ck_assert_int_eq(reg(2, CNN_R_ONED, 0, 0x100), HV_E_FORMAT); /* quadrant not covered */
-	ck_assert_int_eq(reg(0, CNN_R_ONED, 2, 0x100), HV_E_FORMAT); /* layer */
-	ck_assert_int_eq(reg(0, 21, 0, 0), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_IFRM, 0, 0), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_ONED, 0, 0x2100), HV_E_FORMAT); /* element-wise */
-	ck_assert_int_eq(reg(0, CNN_R_RCNT, 0, 39), HV_OK);
-	ck_assert_int_eq(reg(0, CNN_R_RCNT, 0, 40), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_RCNT, 0, 0x10001), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_CCNT, 0, 1), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_WPTR_BASE, 0, 3 << 13 | 100), HV_OK);
-	ck_assert_int_eq(reg(0, CNN_R_WPTR_BASE, 0, 3 << 13 | 99), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_WPTR_BASE, 0, 3 << 13 | 1100), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_RPTR_BASE, 0, 1099), HV_OK);
-	ck_assert_int_eq(reg(0, CNN_R_RPTR_BASE, 0, 1100), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_MCNT, 0, (700 * 72u) << 16 | (768 * 72 - 1)), HV_OK);
-	ck_assert_int_eq(reg(0, CNN_R_MCNT, 0, (699 * 72u) << 16 | (768 * 72 - 1)), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_MCNT, 0, (700 * 72u) << 16 | (768 * 72)), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_POST, 0, 1 << 12 | 511), HV_OK);
-	ck_assert_int_eq(reg(0, CNN_R_POST, 0, 1 << 12 | 499), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_POST, 0, 1 << 24), HV_E_FORMAT); /* pass-through */
-	ck_assert_int_eq(reg(0, CNN_R_POST, 0, 1 << 27), HV_E_FORMAT); /* flatten */
-	ck_assert_int_eq(reg(0, CNN_R_LCTL, 0, 0x2920), HV_OK);
-	ck_assert_int_eq(reg(0, CNN_R_LCTL, 0, 0x4920), HV_E_FORMAT); /* quadrant 2 */
-	ck_assert_int_eq(reg(0, CNN_R_LCTL, 0, 0x9a0), HV_E_FORMAT); /* pooling */
-	ck_assert_int_eq(reg(0, CNN_R_EN, 0, 0x00ff00ff), HV_OK);
-	ck_assert_int_eq(reg(0, CNN_R_EN, 0, 0x000000ff), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_STRM0, 0, 1), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_FBUF, 0, 1), HV_E_FORMAT);
-	ck_assert_int_eq(reg(0, CNN_R_TPTR, 0, 1), HV_E_FORMAT);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("slot images");
@@ -410,7 +367,6 @@ int main(void)
 	tcase_add_test(t, any_number_of_records_gives_the_bits_of_the_reference);
 	tcase_add_test(t, a_header_survives_its_encoding);
 	tcase_add_test(t, a_header_beyond_the_device_is_refused);
-	tcase_add_test(t, a_register_outside_the_claims_is_refused);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

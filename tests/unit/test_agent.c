@@ -253,7 +253,7 @@ static const struct {
 	int code;
 } lies[] = {
 	{ "magic",                          0, 4, 0x12345678, HV_E_FORMAT },
-	{ "version",                        4, 2, 2,          HV_E_VERSION },
+	{ "version",                        4, 2, 3,          HV_E_VERSION },
 	{ "no layers",                      6, 1, 0,          HV_E_FORMAT },
 	{ "not the primary's quadrants",    7, 1, 1,          HV_E_FORMAT },
 	{ "other positions than the steps", 8, 1, 2,          HV_E_FORMAT },
