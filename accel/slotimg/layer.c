@@ -246,6 +246,16 @@ static bool pass_ok(const struct look *k)
 
 int slotimg_layer_check(const struct slotimg *img, const uint8_t *regs, unsigned layer)
 {
+	int err = HV_OK;
+
+	for (unsigned part = 0; part < SLOTIMG_LAYER_PARTS && err == HV_OK; part++)
+		err = slotimg_part_check(img, regs, layer, part);
+	return err;
+}
+
+int slotimg_part_check(const struct slotimg *img, const uint8_t *regs, unsigned layer,
+		       unsigned part)
+{
 	unsigned first = slotimg_layer_entry(img, layer);
 	struct look k = { .img = img, .layer = layer };
 
@@ -258,12 +268,9 @@ int slotimg_layer_check(const struct slotimg *img, const uint8_t *regs, unsigned
 	k.lctl2 = lead(&k, CNN_R_LCTL2);
 	k.pass = field(k.post, 24, 2) != 0;
 	k.doubled = field(k.post, 28, 1) != 0;
-	if (!bits_ok(&k))
-		return HV_E_FORMAT;
-	for (unsigned n = 0; n < k.quadrants; n++)
-		if (!quadrant_ok(&k, n))
-			return HV_E_FORMAT;
-	if (!sizes(&k) || !input_ok(&k))
+	if (part < CNN_QUADRANTS)
+		return part >= k.quadrants || quadrant_ok(&k, part) ? HV_OK : HV_E_FORMAT;
+	if (!bits_ok(&k) || !sizes(&k) || !input_ok(&k))
 		return HV_E_FORMAT;
 	return (k.pass ? pass_ok(&k) : convolution_ok(&k)) ? HV_OK : HV_E_FORMAT;
 }

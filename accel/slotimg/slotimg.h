@@ -44,6 +44,7 @@ enum {
 	SLOTIMG_RUN_HEAD_BYTES = 6,
 	SLOTIMG_REGS_MAX = 640,
 	SLOTIMG_STREAM_REGS = 20, /* entries of a layer and quadrant: the first 8 layers ... */
+	SLOTIMG_LAYER_PARTS = CNN_QUADRANTS + 1,
 	SLOTIMG_LATE_REGS = 18, /* ... and those that cannot stream */
 };
 
@@ -101,6 +102,9 @@ HV_NODISCARD int slotimg_steps_bind(struct slotimg *img, const struct cnn_steps 
  * Streaming and FIFOs are refused. regs: the entries, whose ids have been checked. */
 HV_NODISCARD int slotimg_layer_check(const struct slotimg *img, const uint8_t *regs,
 				     unsigned layer);
+/* The same in bounded pieces, part < SLOTIMG_LAYER_PARTS: each quadrant, then the sizes. */
+HV_NODISCARD int slotimg_part_check(const struct slotimg *img, const uint8_t *regs, unsigned layer,
+				    unsigned part);
 
 /* Bus addresses. */
 uint32_t slotimg_in_addr(const struct slotimg *img, uint32_t pixel, unsigned pass, unsigned group);

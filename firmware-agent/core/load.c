@@ -79,8 +79,10 @@ static int steps_slice(struct agent *a)
 	}
 	if (!ag_may_be_long(a))
 		return HV_E_BUSY;
-	err = slotimg_layer_check(&s->img, s->memory + SLOTIMG_HEADER_BYTES, l->checked++);
-	if (l->checked == s->img.layers)
+	err = slotimg_part_check(&s->img, s->memory + SLOTIMG_HEADER_BYTES,
+				 l->checked / SLOTIMG_LAYER_PARTS,
+				 l->checked % SLOTIMG_LAYER_PARTS);
+	if (++l->checked == s->img.layers * SLOTIMG_LAYER_PARTS)
 		next_part(l, &s->img);
 	return err;
 }

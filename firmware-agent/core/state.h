@@ -405,7 +405,7 @@ void ag_load_release(struct agent *a); /* CTRL as the primary had it: <= CNN_QUA
 
 /* slot_check.c: is what a slot image says true and inside the room? 0 or HV_E_*. */
 HV_NODISCARD int ag_slot_check_header(const struct agent *a, unsigned slot);
-/* Then cnn_steps_check() has its rows, and slotimg_layer_check() its layers. */
+/* Then cnn_steps_check() has its rows, and slotimg_part_check() its layers. */
 HV_NODISCARD int ag_slot_parse_steps(struct agent *a, unsigned slot);
 void ag_slot_price(struct agent *a, unsigned slot);
 

@@ -65,8 +65,7 @@ serve() { # MODEL
 	echo "$model: certified $cert, measured $("$R" metric "$task" "$W/all.in" "$W/all.out")"
 }
 
-# Networks that are not made of plain linear layers do not go into a board's slot yet: then the
-# board says so, and the CPU answers.
+# Networks with more registers than a slot holds: the board says so, and the CPU answers.
 unfit() { # MODEL
 	local model=$1 task=${1%-*}
 	"$R" sample "$task" 16 "$seed" "$W/in.raw"
