@@ -14,7 +14,7 @@
  *
  * BACK: the line has the meeting rate again, and the board gets the time to notice. A rate that
  * failed is never asked for again before rate_init(): the next slower one is. */
-enum { RATE_LIST_MAX = 8, RATE_TRIAL_US = 300000, RATE_BACK_US = 400000, RATE_ANSWER_US = 1000000 };
+enum { RATE_LIST_MAX = 8, RATE_TRIAL_US = 300000, RATE_BACK_US = 400000, RATE_ANSWER_US = 3000000 };
 
 enum rate_state { RATE_PLAIN, RATE_ASKED, RATE_TRIAL, RATE_FAST, RATE_BACK };
 
