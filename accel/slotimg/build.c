@@ -80,7 +80,7 @@ static unsigned records_most(const struct cnn_net *net)
 	for (unsigned i = 0; i < net->layers; i++)
 		if (!layer_stacks(&net->layer[i]))
 			return 1;
-	return CNN_ROWS_MAX > net->height ? CNN_ROWS_MAX / net->height : 1;
+	return CNN_ROWS_MAX > net->height ? (unsigned)(CNN_ROWS_MAX / net->height) : 1;
 }
 
 /* An output is what the steps say of its set. */
