@@ -99,6 +99,7 @@ wait_for 30 sh -c "'$B/harvestctl' boards list --json | tr -d '\n' | grep -q '\"
 slow=$(board_id_of slow)
 wait_for 30 ready_at "$slow" 460800
 check "two rates were given up" shows "$slow" '"fallbacks":2'
+check "no fault came of it" shows "$slow" '"faults":0'
 check "the board remembers, too" shows "$slow" '"kind":"line rate fell back","arg":0,"value":1000000'
 check "it works at this rate" ctl submit "$W/same.raw" --task fft64 --dtype int16 --route board:"$slow"
 check "and stays there" ready_at "$slow" 460800
