@@ -43,7 +43,7 @@ jobs() { # until the board has gone
 	while kill -0 "$1" 2>/dev/null; do
 		n=$((n + 1))
 		timeout 20 "$B/harvestctl" submit "$W/in.raw" --task fir32 --dtype int16 --route board \
-			--max-error 39 -o "$W/out.bin" >>"$W/jobs.out" 2>&1
+			--max-error 39 -o "$W/out.bin" --json >>"$W/jobs.out" 2>&1
 	done
 }
 
@@ -74,7 +74,7 @@ rung() { # NAME COMPARER-OPTION...
 	pid=$!
 	wait_for 40 board_is ready
 	jobs $pid
-	check "$name: jobs were done there" grep -q "done\|completed\|fir32" "$W/jobs.out"
+	check "$name: jobs were done there" grep -q '"state":"completed","parts":\[{"where":"board"' "$W/jobs.out"
 	check "$name: harvested runs are in the evidence" grep -q '^harvest' "$W/with.csv"
 	[ "$name" != mps2 ] || cut_to_both "$name"
 	check "$name: no inference of the primary differs" \
