@@ -10,7 +10,7 @@ libhvtasks_la_SOURCES = \
 	tasks/arm_ref.c tasks/kmeans_ref.c tasks/blackscholes_ref.c tasks/jmeint_ref.c \
 	tasks/control_ref.c tasks/motor.h \
 	tasks/loop_run.h tasks/loop.c tasks/loop_iir.c tasks/loop_kmeans.c tasks/loop_speed.c \
-	tasks/loop_heading.c
+	tasks/loop_heading.c tasks/loop_jpeg.c tasks/loop_records.c
 libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm
 
 # Tasks from shared objects: libhvplugin for who uses them, harvest-plugin is the process that

@@ -9,12 +9,24 @@ static const struct {
 	const char *task;
 	loop_run_fn *run;
 } loops[] = {
-	{ "heading", loop_heading_run },
-	{ "iir_c02", loop_iir_run },
-	{ "iir_c05", loop_iir_run },
-	{ "iir_c20", loop_iir_run },
-	{ "kmeans",  loop_kmeans_run },
-	{ "speed",   loop_speed_run },
+	{ "blackscholes",    loop_option_run },
+	{ "fft128",          loop_parts_run },
+	{ "fft256",          loop_parts_run },
+	{ "fft64",           loop_parts_run },
+	{ "fir32",           loop_parts_run },
+	{ "heading",         loop_heading_run },
+	{ "iir_c02",         loop_iir_run },
+	{ "iir_c05",         loop_iir_run },
+	{ "iir_c20",         loop_iir_run },
+	{ "jmeint",          loop_jmeint_run },
+	{ "jmeint_balanced", loop_jmeint_run },
+	{ "jpeg50",          loop_jpeg_run },
+	{ "jpeg75",          loop_jpeg_run },
+	{ "kmeans",          loop_kmeans_run },
+	{ "median9",         loop_parts_run },
+	{ "rms64",           loop_parts_run },
+	{ "specmag256",      loop_parts_run },
+	{ "speed",           loop_speed_run },
 };
 /* clang-format on */
 
@@ -44,9 +56,36 @@ int loop_exact_map(void *ctx, const void *in, void *out, size_t n)
 	return HV_OK;
 }
 
-void loop_figure_add(struct loop_result *r, const char *name, const char *unit, double value,
-		     double pass, double goal)
+void loop_figure_add(struct loop_result *r, struct loop_figure f)
 {
 	assert(r->n < LOOP_FIGURES_MAX);
-	r->of[r->n++] = (struct loop_figure){ name, unit, value, pass, goal };
+	r->of[r->n++] = f;
+}
+
+bool loop_figure_meets(const struct loop_figure *f, double mark)
+{
+	if (mark == 0)
+		return true;
+	return strcmp(f->unit, "dB") == 0 ? f->value >= mark : f->value <= mark;
+}
+
+const char *loop_figure_mark(const struct loop_figure *f)
+{
+	struct loop_result one = { 1, { *f } };
+
+	return loop_mark(&one);
+}
+
+const char *loop_mark(const struct loop_result *r)
+{
+	bool marks = false, pass = true, goal = true;
+
+	for (size_t i = 0; i < r->n; i++) {
+		marks |= r->of[i].pass != 0 || r->of[i].goal != 0;
+		pass &= loop_figure_meets(&r->of[i], r->of[i].pass);
+		goal &= loop_figure_meets(&r->of[i], r->of[i].goal);
+	}
+	if (!marks)
+		return NULL;
+	return pass && goal ? "goal" : pass ? "pass" : "none";
 }

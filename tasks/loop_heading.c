@@ -166,10 +166,24 @@ static void figures(const struct heading_runs *h, struct loop_result *r)
 			apart2 += d * d;
 		}
 	}
-	loop_figure_add(r, "rmse_increase", "of exact", sqrt(got2 / exact2) - 1, 0.10, 0.01);
-	loop_figure_add(r, "rmse", "deg", sqrt(got2 / count) * degree, 0, 0);
-	loop_figure_add(r, "rmse_exact", "deg", sqrt(exact2 / count) * degree, 0, 0);
-	loop_figure_add(r, "rms_difference", "deg", sqrt(apart2 / count) * degree, 0, 0);
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "rmse_increase",
+				   .unit = "of exact",
+				   .value = sqrt(got2 / exact2) - 1,
+				   .pass = 0.10,
+				   .goal = 0.01,
+			   });
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "rmse",
+				   .unit = "deg",
+				   .exact = sqrt(exact2 / count) * degree,
+				   .value = sqrt(got2 / count) * degree,
+			   });
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "rms_difference",
+				   .unit = "deg",
+				   .value = sqrt(apart2 / count) * degree,
+			   });
 }
 
 int loop_heading_run(const struct harvest_task *t, loop_map_fn map, void *ctx, uint64_t seed,

@@ -83,16 +83,32 @@ static void figures(const struct iir_runs *x, struct loop_result *r)
 {
 	const int16_t(*got)[SAMPLES] = (const int16_t(*)[SAMPLES])x->got;
 	const int16_t(*exact)[SAMPLES] = (const int16_t(*)[SAMPLES])x->exact;
-	double worst = INFINITY;
+	double worst = INFINITY, worst_exact = INFINITY;
 
-	for (size_t kind = 0; kind < DRAW_SIGNALS; kind++)
+	for (size_t kind = 0; kind < DRAW_SIGNALS; kind++) {
 		worst = fmin(worst, snr_db(x, got, false, kind));
-	loop_figure_add(r, "snr_db", "dB", snr_db(x, got, false, DRAW_SIGNALS), 44, 65);
-	loop_figure_add(r, "snr_worst_signal_db", "dB", worst, 0, 0);
-	loop_figure_add(r, "snr_of_exact_blocks_db", "dB", snr_db(x, exact, false, DRAW_SIGNALS), 0,
-			0);
-	loop_figure_add(r, "snr_to_exact_blocks_db", "dB", snr_db(x, got, true, DRAW_SIGNALS), 0,
-			0);
+		worst_exact = fmin(worst_exact, snr_db(x, exact, false, kind));
+	}
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "run_snr",
+				   .unit = "dB",
+				   .exact = snr_db(x, exact, false, DRAW_SIGNALS),
+				   .value = snr_db(x, got, false, DRAW_SIGNALS),
+				   .pass = 44,
+				   .goal = 65,
+			   });
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "run_snr_worst_signal",
+				   .unit = "dB",
+				   .exact = worst_exact,
+				   .value = worst,
+			   });
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "snr_to_exact_blocks",
+				   .unit = "dB",
+				   .exact = INFINITY,
+				   .value = snr_db(x, got, true, DRAW_SIGNALS),
+			   });
 }
 
 int loop_iir_run(const struct harvest_task *t, loop_map_fn map, void *ctx, uint64_t seed,

@@ -89,6 +89,19 @@ static int cluster(struct clustering *k, loop_map_fn map, void *ctx, int which)
 	return HV_OK;
 }
 
+static void figures(struct loop_result *r, double image_diff, double other_cluster)
+{
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "image_diff",
+				   .unit = "",
+				   .value = image_diff,
+				   .pass = 0.02,
+				   .goal = 0.005,
+			   });
+	loop_figure_add(r, (struct loop_figure){
+				   .name = "other_cluster", .unit = "", .value = other_cluster });
+}
+
 int loop_kmeans_run(const struct harvest_task *t, loop_map_fn map, void *ctx, uint64_t seed,
 		    struct loop_result *r)
 {
@@ -117,7 +130,6 @@ int loop_kmeans_run(const struct harvest_task *t, loop_map_fn map, void *ctx, ui
 			}
 		}
 	}
-	loop_figure_add(r, "image_diff", "", sqrt(sum2 / (SCENES * PIXELS * 3)) / 255, 0.02, 0.005);
-	loop_figure_add(r, "other_cluster", "", other / (SCENES * PIXELS), 0, 0);
+	figures(r, sqrt(sum2 / (SCENES * PIXELS * 3)) / 255, other / (SCENES * PIXELS));
 	return HV_OK;
 }

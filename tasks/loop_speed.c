@@ -137,6 +137,25 @@ static double rms_over_range(const double *exact, const double *got)
 	return sqrt(sum2 / SAMPLES) / (hi - lo);
 }
 
+/* clang-format off */
+static void figures(struct loop_result *r, const struct step_figures *e,
+		    const struct step_figures *g, double rms)
+{
+	const struct loop_figure all[] = {
+		{ "loop_rms",        "of range", 0, rms, 0.01, 0.003 },
+		{ "steady_change",   "rad/s",    0, steady_change(e, g), 0.5, 0.5 },
+		{ "settling_change", "of exact", 0, fabs(g->settle_s / e->settle_s - 1), 0.02, 0.02 },
+		{ "steady_error",    "rad/s",    e->steady, g->steady, 0, 0 },
+		{ "ripple",          "rad/s",    e->ripple, g->ripple, 0, 0 },
+		{ "overshoot",       "of step",  e->overshoot, g->overshoot, 0, 0 },
+		{ "settling",        "s",        e->settle_s, g->settle_s, 0, 0 },
+	};
+
+	for (size_t i = 0; i < HV_ARRAY_SIZE(all); i++)
+		loop_figure_add(r, all[i]);
+}
+/* clang-format on */
+
 int loop_speed_run(const struct harvest_task *t, loop_map_fn map, void *ctx, uint64_t seed,
 		   struct loop_result *r)
 {
@@ -155,17 +174,6 @@ int loop_speed_run(const struct harvest_task *t, loop_map_fn map, void *ctx, uin
 		return err;
 	e = judge(exact);
 	g = judge(got);
-	loop_figure_add(r, "loop_rms", "of range", rms_over_range(exact, got), 0.01, 0.003);
-	loop_figure_add(r, "steady_change", "rad/s", steady_change(&e, &g), 0.5, 0.5);
-	loop_figure_add(r, "settling_change", "of exact", fabs(g.settle_s / e.settle_s - 1), 0.02,
-			0.02);
-	loop_figure_add(r, "steady_error", "rad/s", g.steady, 0, 0);
-	loop_figure_add(r, "ripple", "rad/s", g.ripple, 0, 0);
-	loop_figure_add(r, "overshoot", "of step", g.overshoot, 0, 0);
-	loop_figure_add(r, "settling", "s", g.settle_s, 0, 0);
-	loop_figure_add(r, "steady_error_exact", "rad/s", e.steady, 0, 0);
-	loop_figure_add(r, "ripple_exact", "rad/s", e.ripple, 0, 0);
-	loop_figure_add(r, "overshoot_exact", "of step", e.overshoot, 0, 0);
-	loop_figure_add(r, "settling_exact", "s", e.settle_s, 0, 0);
+	figures(r, &e, &g, rms_over_range(exact, got));
 	return HV_OK;
 }
