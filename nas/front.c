@@ -215,6 +215,8 @@ int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_
 	if (r == HV_E_NOENT)
 		r = nas_search_structure(q, f, why, cap);
 	if (r == HV_E_NOENT)
+		r = nas_search_wide(q, f, why, cap);
+	if (r == HV_E_NOENT)
 		r = nas_search_points(q, f, why, cap);
 	f->seconds = nas_now_s() - q->start_s;
 	if (r < 0) {

@@ -8,6 +8,13 @@ libhvsuper_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libhvsuper_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS) -ffp-contract=off
 libhvsuper_la_LIBADD = libhvutil.la $(OPENBLAS_LIBS) -lm
 
+# wide networks: many products and roundings
+noinst_LTLIBRARIES += libhvwide.la
+libhvwide_la_SOURCES = nas/wide/net.h nas/wide/net.c nas/wide/whole.c
+libhvwide_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
+libhvwide_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS) -fno-math-errno -ffp-contract=off
+libhvwide_la_LIBADD = libhvutil.la $(OPENBLAS_LIBS) -lm
+
 # the search for approximations
 noinst_LTLIBRARIES += libhvnas.la
 libhvnas_la_SOURCES = \
@@ -15,12 +22,13 @@ libhvnas_la_SOURCES = \
 	nas/lsq.h nas/lsq.c nas/hinge.h nas/hinge.c nas/model.h nas/model.c nas/pack.c \
 	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c nas/hint.h nas/hint.c \
 	nas/gradient.h nas/gradient.c \
+	nas/wide/pool.h nas/wide/pool.c nas/wide/train.h nas/wide/train.c nas/wide/wide.c \
 	nas/pack.h nas/structure/structure.h nas/structure/structure.c nas/structure/local.c \
 	nas/structure/block.c nas/structure/median.c nas/structure/magnitude.c \
 	nas/certify.h nas/certify.c nas/report.h nas/report.c
 libhvnas_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libhvnas_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
-libhvnas_la_LIBADD = libhvsuper.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la $(OPENBLAS_LIBS) \
+libhvnas_la_LIBADD = libhvsuper.la libhvwide.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la $(OPENBLAS_LIBS) \
 	-lpthread -lm
 
 bin_PROGRAMS += harvest-nas

@@ -83,5 +83,7 @@ HV_NODISCARD int nas_search_points(struct nas_request *q, struct nas_front *f, c
 				   size_t cap);
 HV_NODISCARD int nas_search_structure(struct nas_request *q, struct nas_front *f, char *why,
 				      size_t cap);
+/* HV_E_BUDGET with a sentence in why: the inputs alone cost the host too much. */
+HV_NODISCARD int nas_search_wide(struct nas_request *q, struct nas_front *f, char *why, size_t cap);
 
 #endif

@@ -1,0 +1,139 @@
+#include "nas/wide/net.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* From a net in floating point to one in whole numbers. Unit u of a layer is answered in steps
+ * of 1 / scale[u]; its weights in whole numbers are
+ *
+ *   w * scale[u] / scale of the input * 128 / 2^shift
+ *
+ * and a ReLU does not mind a positive factor. */
+
+static float largest(const float *v, size_t n)
+{
+	float most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = fabsf(v[i]) > most ? fabsf(v[i]) : most;
+	return most;
+}
+
+/* Scales at which what each unit answered at most is 127. */
+static void scales_of(const struct wide_net *net, unsigned l, float *scale)
+{
+	unsigned n = net->layer[l].out;
+
+	for (unsigned u = 0; u < n; u++) {
+		float most = 0;
+
+		for (unsigned i = 0; i < WIDE_SHARDS; i++)
+			for (unsigned k = 0; k < WIDE_SHARD_ROWS; k++)
+				most = fmaxf(most, net->shard[i].h[l][(size_t)k * n + u]);
+		scale[u] = most > 0 ? 127 / most : 1;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The shift that all but a tenth of the units can do with; need: the largest weight of each at
+ * shift 0. */
+static int shift_for(const float *need, unsigned n)
+{
+	float sorted[WIDE_UNITS_MAX], most;
+	int shift;
+
+	memcpy(sorted, need, n * sizeof(float));
+	qsort(sorted, n, sizeof(float), compare);
+	most = sorted[n - 1 - n / 10];
+	shift = most > 0 ? (int)ceilf(log2f(most / 127)) : 0;
+	return shift < -7 ? -7 : shift > 7 ? 7 : shift;
+}
+
+static void convert_hidden(struct wide_net *net, unsigned l, const float *from, float *scale)
+{
+	struct wide_layer *y = &net->layer[l];
+	float *w = net->v + y->weights, *b = net->v + y->bias, need[WIDE_UNITS_MAX], step;
+
+	scales_of(net, l, scale);
+	for (unsigned u = 0; u < y->out; u++) {
+		float *row = w + (size_t)u * y->in;
+
+		for (unsigned k = 0; k < y->in; k++)
+			row[k] *= 128 * scale[u] / from[k];
+		b[u] *= scale[u];
+		need[u] = fmaxf(largest(row, y->in), fabsf(b[u]));
+	}
+	y->shift = shift_for(need, y->out);
+	y->factor = ldexpf(1, y->shift - 7);
+	y->bias_unit = step = ldexpf(1, y->shift);
+	for (unsigned u = 0; u < y->out; u++) {
+		float fit = need[u] > 127 * step ? 127 * step / need[u] : 1;
+
+		scale[u] *= fit;
+		b[u] *= fit / step;
+		for (unsigned k = 0; k < y->in; k++)
+			w[(size_t)u * y->in + k] *= fit / step;
+	}
+}
+
+/* The last layer's sums are answered as they are: one unit for all of its weights, with some
+ * room for them to grow. */
+static void convert_last(struct wide_net *net, const float *from)
+{
+	struct wide_layer *y = &net->layer[net->layers - 1];
+	float *w = net->v + y->weights, most;
+
+	for (size_t i = 0; i < (size_t)y->in * y->out; i++)
+		w[i] /= from[i % y->in];
+	most = largest(w, (size_t)y->in * y->out);
+	y->factor = most > 0 ? most / 100 : 1;
+	for (size_t i = 0; i < (size_t)y->in * y->out; i++)
+		w[i] /= y->factor;
+}
+
+int wide_net_make_whole(struct wide_net *net)
+{
+	float *scale = malloc(2 * WIDE_UNITS_MAX * sizeof(*scale)), *from, *to;
+
+	if (scale == NULL)
+		return HV_E_NOMEM;
+	from = scale;
+	to = scale + WIDE_UNITS_MAX;
+	for (unsigned k = 0; k < net->in; k++)
+		from[k] = 128;
+	for (unsigned l = 0; l + 1 < net->layers; l++) {
+		float *swap = from;
+
+		convert_hidden(net, l, from, to);
+		from = to;
+		to = swap;
+	}
+	convert_last(net, from);
+	net->whole = true;
+	net->steps = 0;
+	memset(net->m, 0, net->n * sizeof(float));
+	memset(net->s, 0, net->n * sizeof(float));
+	for (size_t i = 0; i < net->n; i++) {
+		bool real = i >= net->layer[net->layers - 1].bias;
+
+		net->used[i] = real ? net->v[i] : nearbyintf(net->v[i]);
+	}
+	free(scale);
+	return HV_OK;
+}
+
+void wide_net_take(const struct wide_net *net, unsigned l, int8_t *weights, int8_t *bias)
+{
+	const struct wide_layer *y = &net->layer[l];
+
+	for (size_t i = 0; i < (size_t)y->in * y->out; i++)
+		weights[i] = (int8_t)net->used[y->weights + i];
+	for (unsigned u = 0; u < y->out; u++)
+		bias[u] = (int8_t)(l + 1 < net->layers ? net->used[y->bias + u] : 0);
+}
