@@ -200,6 +200,35 @@ void nas_front_free(struct nas_front *f)
 	free(f);
 }
 
+static bool aim_reached(struct nas_front *f, const struct nas_request *q)
+{
+	struct nas_request aim = *q;
+	bool meets;
+
+	aim.max_error = q->aim;
+	(void)nas_front_choose(f, &aim, &meets);
+	return meets;
+}
+
+/* Few numbers first, then wide networks for what they leave; decisions have no gradient to
+ * follow but a wide network's. Numbers whose encoding costs too much, and tasks with too many of
+ * them, get the plain bytes of the wide ones. */
+static int search_trained(struct nas_request *q, struct nas_front *f, char *why, size_t cap)
+{
+	int r = HV_E_NOENT, wide;
+
+	if (q->task->metric != HARVEST_MISS_RATE)
+		r = nas_search_points(q, f, why, cap);
+	if (r == HV_OK && (aim_reached(f, q) || !nas_time_left(q, 0.9)))
+		return r;
+	if (r < 0 && r != HV_E_NOENT && r != HV_E_BUDGET)
+		return r;
+	wide = nas_search_wide(q, f, why, cap);
+	if (wide == HV_E_NOENT || (r == HV_OK && wide == HV_E_BUDGET))
+		return r == HV_E_NOENT ? HV_E_INVAL : r;
+	return wide;
+}
+
 int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_t cap)
 {
 	struct nas_front *f = calloc(1, sizeof(*f));
@@ -215,9 +244,7 @@ int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_
 	if (r == HV_E_NOENT)
 		r = nas_search_structure(q, f, why, cap);
 	if (r == HV_E_NOENT)
-		r = nas_search_wide(q, f, why, cap);
-	if (r == HV_E_NOENT)
-		r = nas_search_points(q, f, why, cap);
+		r = search_trained(q, f, why, cap);
 	f->seconds = nas_now_s() - q->start_s;
 	if (r < 0) {
 		nas_front_free(f);

@@ -577,7 +577,7 @@ int nas_search_points(struct nas_request *q, struct nas_front *f, char *why, siz
 			 "most %d and %d, unless it knows a structure",
 			 t->name, tensor_elements(&t->in), tensor_elements(&t->out), INS_MAX,
 			 NAS_TARGETS_MAX);
-		return HV_E_INVAL;
+		return HV_E_NOENT;
 	}
 	g.try = calloc(TRIES_MAX, sizeof(*g.try));
 	if (g.try == NULL) {

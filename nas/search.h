@@ -79,11 +79,12 @@ HV_NODISCARD int nas_front_add_package(struct nas_front *f, struct nas_request *
 /* Engines. Each adds what it finds; HV_E_NOENT: not for this task. */
 HV_NODISCARD int nas_search_linear(struct nas_request *q, struct nas_front *f, char *why,
 				   size_t cap);
+/* Both: HV_E_NOENT too has a sentence in why when the task is too large; HV_E_BUDGET: its inputs
+ * alone cost the host too much. */
 HV_NODISCARD int nas_search_points(struct nas_request *q, struct nas_front *f, char *why,
 				   size_t cap);
+HV_NODISCARD int nas_search_wide(struct nas_request *q, struct nas_front *f, char *why, size_t cap);
 HV_NODISCARD int nas_search_structure(struct nas_request *q, struct nas_front *f, char *why,
 				      size_t cap);
-/* HV_E_BUDGET with a sentence in why: the inputs alone cost the host too much. */
-HV_NODISCARD int nas_search_wide(struct nas_request *q, struct nas_front *f, char *why, size_t cap);
 
 #endif

@@ -5,7 +5,7 @@ tests_unit_test_super_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_super_LDADD = libhvsuper.la libhvaccel.la libhvutil.la $(CHECK_LIBS)
 
 # host programs, the search, harvest-nas
-nas_tests = tests/unit/test_hostprog tests/prop/test_nas
+nas_tests = tests/unit/test_hostprog tests/unit/test_wide tests/prop/test_nas
 if HAVE_CHECK
 check_PROGRAMS += $(nas_tests)
 TESTS += $(nas_tests)
@@ -13,6 +13,9 @@ endif
 tests_unit_test_hostprog_SOURCES = tests/unit/test_hostprog.c
 tests_unit_test_hostprog_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_hostprog_LDADD = libhvhostprog.la libhvtasks.la libhvutil.la $(CHECK_LIBS) -lm
+tests_unit_test_wide_SOURCES = tests/unit/test_wide.c
+tests_unit_test_wide_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_wide_LDADD = libhvnas.la $(CHECK_LIBS) -lm
 tests_prop_test_nas_SOURCES = tests/prop/test_nas.c
 tests_prop_test_nas_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_nas_LDADD = libhvnas.la $(CHECK_LIBS) -lm

@@ -23,6 +23,7 @@ static const struct rung {
 	struct wide_shape shape;
 	unsigned steps;
 } ladder[] = {
+	{ { 1, { 32 } }, 2048 },
 	{ { 2, { 32, 16 } }, 8192 },
 	{ { 2, { 64, 32 } }, 8192 },
 	{ { 3, { 64, 64, 32 } }, 16384 },
@@ -396,11 +397,17 @@ int nas_search_wide(struct nas_request *q, struct nas_front *f, char *why, size_
 {
 	const struct harvest_task *t = q->task;
 	struct wide w = { .q = q, .f = f, .why = why, .cap = cap };
-	size_t ins = tensor_elements(&t->in);
+	size_t ins = tensor_elements(&t->in), outs = tensor_elements(&t->out);
 	int r;
 
-	if (ins > INS_MAX || tensor_elements(&t->out) > NAS_TARGETS_MAX ||
-	    (ins <= FEW_INS && t->metric != HARVEST_MISS_RATE))
+	if (ins > INS_MAX || outs > NAS_TARGETS_MAX) {
+		snprintf(why, cap,
+			 "task %s has %zu inputs and %zu results a record: the search takes at "
+			 "most %d and %d, unless it knows a structure",
+			 t->name, ins, outs, INS_MAX, NAS_TARGETS_MAX);
+		return HV_E_NOENT;
+	}
+	if (ins <= FEW_INS && t->metric != HARVEST_MISS_RATE)
 		return HV_E_NOENT;
 	r = nas_data_draw(t, 2, 0, VALID, &w.valid, why, cap);
 	if (r == HV_OK)
