@@ -7,10 +7,11 @@ libhvsteps_la_SOURCES = accel/arch.h accel/steps/steps.c accel/steps/steps.h \
 	accel/loadimg/loadimg.c accel/loadimg/loadimg.h
 libhvsteps_la_LIBADD = libhvfs.la
 
-# host programs: exactly defined arithmetic, so no fused multiply-add
+# host programs, and where records lie: exactly defined arithmetic, so no fused multiply-add
 noinst_LTLIBRARIES += libhvhostprog.la
 libhvhostprog_la_SOURCES = accel/hostprog/hostprog.h accel/hostprog/element.h \
-	accel/hostprog/hostprog.c accel/hostprog/run.c accel/hostprog/cycles.c
+	accel/hostprog/hostprog.c accel/hostprog/run.c accel/hostprog/cycles.c \
+	accel/package/support.h accel/package/support.c
 libhvhostprog_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 libhvhostprog_la_LIBADD = libhvtasks.la -lm
 
@@ -19,7 +20,7 @@ noinst_LTLIBRARIES += libhvpackage.la
 libhvpackage_la_SOURCES = \
 	accel/package/package.c accel/package/package.h accel/package/check.c \
 	accel/package/check.h accel/package/decode.c accel/package/encode.c \
-	accel/package/run.c \
+	accel/package/run.c accel/package/support_blob.c \
 	accel/build/build.c accel/build/build.h accel/build/quantise.c accel/build/quantise.h \
 	accel/bound/bound.h accel/bound/source.h accel/bound/max_abs.c accel/bound/tone.c \
 	accel/bound/statistical.c

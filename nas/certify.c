@@ -323,42 +323,7 @@ uint64_t nas_samples(const struct harvest_task *task)
 	return tensor_elements(&task->in) > 1000 ? NAS_SAMPLES_IMAGE : NAS_SAMPLES;
 }
 
-/* ---- domain ---- */
-
-static void widen(double *pair, double v, bool first)
-{
-	pair[0] = first || v < pair[0] ? v : pair[0];
-	pair[1] = first || v > pair[1] ? v : pair[1];
-}
-
-int nas_domain(struct package *p, const struct harvest_task *task)
-{
-	enum { RECORDS = 4096 };
-	size_t n = tensor_elements(&task->in);
-	hv_autofree uint8_t *record = malloc(tensor_bytes(&task->in));
-	hv_autofree double *v = malloc(sizeof(*v) * n);
-
-	free(p->domain);
-	p->domain = calloc(2 * n, sizeof(*p->domain));
-	if (record == NULL || v == NULL || p->domain == NULL)
-		return HV_E_NOMEM;
-	p->n_domain = (uint32_t)n;
-	if (HARVEST_TASK_HAS(task, domain_count) && task->domain_count > 0) {
-		p->n_domain = task->domain_count;
-		for (uint32_t i = 0; i < p->n_domain; i++) {
-			p->domain[2 * i] = task->domain[i].lo;
-			p->domain[2 * i + 1] = task->domain[i].hi;
-		}
-		return HV_OK;
-	}
-	for (uint64_t i = 0; i < RECORDS; i++) {
-		task->sample(1, i, record);
-		tensor_to_double(&task->in, record, v);
-		for (size_t e = 0; e < n; e++)
-			widen(p->domain + 2 * e, v[e], i == 0);
-	}
-	return HV_OK;
-}
+/* ---- vectors ---- */
 
 int nas_vectors(struct package *p, const struct harvest_task *task)
 {

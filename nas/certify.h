@@ -1,6 +1,7 @@
 #ifndef NAS_CERTIFY_H
 #define NAS_CERTIFY_H
 #include "accel/package/package.h"
+#include "nas/support.h"
 
 /* What fresh records say about a package.
  *
@@ -47,9 +48,6 @@ HV_NODISCARD int nas_certify(struct package *p, const struct harvest_task *task,
 			     uint64_t samples, struct nas_verdict *v, char *why, size_t cap);
 /* Records that a certificate rests on unless somebody says otherwise. */
 uint64_t nas_samples(const struct harvest_task *task);
-/* Ranges of elements that the sampler keeps: the task's, or those of the training stream. For a
- * package with a host program. HV_E_NOMEM. */
-HV_NODISCARD int nas_domain(struct package *p, const struct harvest_task *task);
 /* Known answers: records of the validation stream, and corners of the domain. HV_E_NOMEM. */
 HV_NODISCARD int nas_vectors(struct package *p, const struct harvest_task *task);
 

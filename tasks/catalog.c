@@ -209,20 +209,23 @@ static void element_store(enum harvest_dtype t, double v, uint8_t *to)
 	}
 }
 
-void task_exact(const struct harvest_task *t, const void *in, void *out, double *scratch)
+void tensor_from_double(const struct harvest_tensor *t, const double *from, void *record)
 {
-	const struct dtype *d = dtype_row(t->out.dtype);
-	size_t n = tensor_elements(&t->out);
-	uint8_t *to = out;
+	const struct dtype *d = dtype_row(t->dtype);
+	size_t n = tensor_elements(t);
+	uint8_t *to = record;
 
-	if (d == NULL)
-		return;
-	t->reference(in, scratch);
-	for (size_t i = 0; i < n; i++) {
-		double v = d->lo < d->hi ? round_saturate(scratch[i], d) : scratch[i];
+	for (size_t i = 0; d != NULL && i < n; i++) {
+		double v = d->lo < d->hi ? round_saturate(from[i], d) : from[i];
 
 		element_store(d->type, v, to + i * d->bytes);
 	}
+}
+
+void task_exact(const struct harvest_task *t, const void *in, void *out, double *scratch)
+{
+	t->reference(in, scratch);
+	tensor_from_double(&t->out, scratch, out);
 }
 
 static double element_load(enum harvest_dtype t, const uint8_t *at)

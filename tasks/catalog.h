@@ -33,6 +33,9 @@ void task_exact(const struct harvest_task *t, const void *in, void *out, double 
 /* Elements of an output record as doubles, for metrics. */
 void tensor_to_double(const struct harvest_tensor *t, const void *record, double *to);
 
+/* And back: rounded half away from zero and saturated to the range of an integer type. */
+void tensor_from_double(const struct harvest_tensor *t, const double *from, void *record);
+
 /* Floating point records: is there a NaN or an infinity, and in which record? */
 bool tensor_first_unfinite(const struct harvest_tensor *t, const void *records, size_t n,
 			   size_t *record);

@@ -62,7 +62,7 @@ tests_fuzz_fuzz_slotimg_SOURCES = tests/fuzz/fuzz_slotimg.c
 tests_fuzz_fuzz_slotimg_LDADD = libhvfuzz.la libhvsteps.la libhvutil.la
 
 # steps, build, bound, package, cli
-package_tests = tests/unit/test_steps tests/unit/test_package tests/unit/test_build \
+package_tests = tests/unit/test_steps tests/unit/test_support tests/unit/test_package tests/unit/test_build \
 	tests/prop/test_bound tests/prop/test_package_emulator tests/prop/test_hosted
 package_libs = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la
 if HAVE_CHECK
@@ -76,6 +76,9 @@ tests_prop_test_package_emulator_SOURCES = tests/prop/test_package_emulator.c \
 	tests/lib/slot_run.c tests/lib/slot_run.h
 tests_prop_test_package_emulator_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_package_emulator_LDADD = $(package_libs) $(CHECK_LIBS)
+tests_unit_test_support_SOURCES = tests/unit/test_support.c
+tests_unit_test_support_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_support_LDADD = $(package_libs) $(CHECK_LIBS)
 tests_unit_test_package_SOURCES = tests/unit/test_package.c tests/lib/package_make.c \
 	tests/lib/package_make.h
 tests_unit_test_package_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
@@ -88,13 +91,15 @@ tests_prop_test_bound_SOURCES = tests/prop/test_bound.c
 tests_prop_test_bound_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_bound_LDADD = $(package_libs) $(CHECK_LIBS) -lm
 
-package_fuzz = tests/fuzz/fuzz_package tests/fuzz/fuzz_model_npy
+package_fuzz = tests/fuzz/fuzz_package tests/fuzz/fuzz_support tests/fuzz/fuzz_model_npy
 check_PROGRAMS += $(package_fuzz)
 TESTS += $(package_fuzz)
-EXTRA_DIST += tests/fuzz/corpus/package tests/fuzz/corpus/model_npy
-CLEANFILES += fuzz_package.crash fuzz_model_npy.crash
+EXTRA_DIST += tests/fuzz/corpus/package tests/fuzz/corpus/support tests/fuzz/corpus/model_npy
+CLEANFILES += fuzz_package.crash fuzz_support.crash fuzz_model_npy.crash
 tests_fuzz_fuzz_package_SOURCES = tests/fuzz/fuzz_package.c
 tests_fuzz_fuzz_package_LDADD = libhvfuzz.la $(package_libs)
+tests_fuzz_fuzz_support_SOURCES = tests/fuzz/fuzz_support.c
+tests_fuzz_fuzz_support_LDADD = libhvfuzz.la $(package_libs)
 tests_fuzz_fuzz_model_npy_SOURCES = tests/fuzz/fuzz_model_npy.c accel/import/npy.c accel/import/npy.h
 tests_fuzz_fuzz_model_npy_LDADD = libhvfuzz.la libhvutil.la
 

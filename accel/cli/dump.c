@@ -137,6 +137,43 @@ static void json_cert(struct hv_json *j, const struct package_cert *k)
 	hv_json_end_object(j);
 }
 
+static void json_axis(struct hv_json *j, const struct support_axis *a)
+{
+	hv_json_object(j, NULL);
+	hv_json_str(j, "of", support_kind_text(a->kind));
+	if (a->kind == SUPPORT_ELEMENT)
+		hv_json_u64(j, "element", a->element);
+	hv_json_f64(j, "from", a->lo);
+	hv_json_f64(j, "to", a->hi);
+	hv_json_end_object(j);
+}
+
+/* Views by the places of their axes, and the share of their cells where records come. */
+static void json_support(struct hv_json *j, const struct support *s)
+{
+	if (s == NULL)
+		return;
+	hv_json_object(j, "support");
+	hv_json_u64(j, "side", s->side);
+	hv_json_array(j, "axes");
+	for (unsigned i = 0; i < s->n_axes; i++)
+		json_axis(j, &s->axis[i]);
+	hv_json_end_array(j);
+	hv_json_array(j, "views");
+	for (unsigned i = 0; i < s->n_views; i++) {
+		const struct support_view *v = &s->view[i];
+
+		hv_json_object(j, NULL);
+		hv_json_u64(j, "x", v->x);
+		hv_json_u64(j, "y", v->y);
+		hv_json_f64(j, "share",
+			    (double)support_view_marked(s, v) / (double)support_view_cells(s, v));
+		hv_json_end_object(j);
+	}
+	hv_json_end_array(j);
+	hv_json_end_object(j);
+}
+
 static void json_host(struct hv_json *j, const struct package *p)
 {
 	hv_json_object(j, "host");
@@ -149,6 +186,7 @@ static void json_host(struct hv_json *j, const struct package *p)
 	for (uint32_t i = 0; i < 2 * p->n_domain; i++)
 		hv_json_f64(j, NULL, p->domain[i]);
 	hv_json_end_array(j);
+	json_support(j, p->support);
 	hv_json_end_object(j);
 }
 
@@ -268,11 +306,15 @@ static void text_host(const struct package *p)
 /* One range for all elements, or one for each. */
 static void text_domain(const struct package *p)
 {
+	char views[512];
+
 	printf("domain      ");
 	for (uint32_t i = 0; i < p->n_domain && i < 8; i++)
 		printf(" %g to %g%s", p->domain[2 * i], p->domain[2 * i + 1],
 		       i + 1 < p->n_domain ? "," : "");
 	puts(p->n_domain > 8 ? " ..." : "");
+	if (p->support != NULL)
+		printf("support      %s\n", support_text(p->support, views, sizeof(views)));
 }
 
 static void text_cert(const struct package_cert *k)

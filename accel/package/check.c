@@ -135,6 +135,13 @@ static int check_raw(const struct package *p, char *why, size_t cap)
 
 static int check_domain(const struct package *p, char *why, size_t cap)
 {
+	if (p->support != NULL && (p->support->dtype != p->host->in_dtype ||
+				   p->support->elements != p->host->in_elements))
+		return package_refuse(
+			HV_E_FORMAT, why, cap,
+			"support is of records of %u elements, the host program takes "
+			"%u",
+			p->support->elements, p->host->in_elements);
 	if (p->n_domain != 1 && p->n_domain != p->host->in_elements)
 		return package_refuse(HV_E_FORMAT, why, cap, "domain has %u ranges for %u elements",
 				      p->n_domain, p->host->in_elements);

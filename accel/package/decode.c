@@ -230,7 +230,7 @@ static int take_host(const Hvm__Package *m, struct package *p, char *why, size_t
 {
 	int r;
 
-	if (m->host.len == 0 && m->n_domain == 0)
+	if (m->host.len == 0 && m->n_domain == 0 && m->support.len == 0)
 		return HV_OK;
 	r = hostprog_parse(m->host.data, m->host.len, &p->host, why, cap);
 	if (r < 0)
@@ -244,7 +244,10 @@ static int take_host(const Hvm__Package *m, struct package *p, char *why, size_t
 		return package_refuse(HV_E_NOMEM, why, cap, "out of memory");
 	if (m->n_domain > 0)
 		memcpy(p->domain, m->domain, m->n_domain * sizeof(*p->domain));
-	return HV_OK;
+	if (m->support.len == 0)
+		return HV_OK;
+	return support_parse(m->support.data, m->support.len, p->host->in_dtype,
+			     p->host->in_elements, &p->support, why, cap);
 }
 
 static int take_cert(const Hvm__Certificate *m, struct package_cert *c, char *why, size_t cap)
@@ -317,7 +320,8 @@ static int take_origin(const Hvm__Package *m, struct package *p, char *why, size
 /* What a network alone may not have. Its sizes are checked before they are relied on. */
 static int take_nothing(const Hvm__Package *m, const struct package *p, char *why, size_t cap)
 {
-	if (m->cert != NULL || m->steps.len > 0 || m->host.len > 0 || m->n_domain > 0)
+	if (m->cert != NULL || m->steps.len > 0 || m->host.len > 0 || m->n_domain > 0 ||
+	    m->support.len > 0)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "package of a network has a %s, which goes with a task",
 				      m->cert != NULL    ? "certificate"

@@ -106,8 +106,8 @@ static void fill_kats(const struct package *p, struct parts *q)
 	q->package.kats = q->kats;
 }
 
-/* Sets *host to the blob, owned by the caller. */
-static int fill_host(struct package *p, struct parts *q, uint8_t **host)
+/* Sets *host and *support to the blobs, owned by the caller. */
+static int fill_host(struct package *p, struct parts *q, uint8_t **host, uint8_t **support)
 {
 	size_t len = 0;
 	int r;
@@ -120,7 +120,12 @@ static int fill_host(struct package *p, struct parts *q, uint8_t **host)
 	q->package.host = borrowed(*host, len);
 	q->package.domain = p->domain;
 	q->package.n_domain = 2u * p->n_domain;
-	return HV_OK;
+	if (p->support == NULL)
+		return HV_OK;
+	r = support_encode(p->support, support, &len);
+	if (r == HV_OK)
+		q->package.support = borrowed(*support, len);
+	return r;
 }
 
 static void fill_package(struct package *p, struct parts *q)
@@ -157,6 +162,7 @@ int package_encode(struct package *p, uint8_t **bytes, size_t *len)
 {
 	hv_autofree struct parts *q = calloc(1, sizeof(*q));
 	hv_autofree uint8_t *host = NULL;
+	hv_autofree uint8_t *support = NULL;
 	struct hv_sha256 sha;
 	struct hv_wr w;
 	uint8_t *out;
@@ -166,7 +172,7 @@ int package_encode(struct package *p, uint8_t **bytes, size_t *len)
 	if (q == NULL)
 		return HV_E_NOMEM;
 	fill_package(p, q);
-	r = fill_host(p, q, &host);
+	r = fill_host(p, q, &host, &support);
 	if (r < 0)
 		return r;
 	n = hvm__package__get_packed_size(&q->package);

@@ -18,6 +18,7 @@ void package_free(struct package *p)
 	free(p->steps_blob);
 	hostprog_free(p->host);
 	free(p->domain);
+	support_free(p->support);
 	free(p);
 }
 

@@ -2,6 +2,7 @@
 #define CNN_PACKAGE_H
 #include "accel/hostprog/hostprog.h"
 #include "accel/net/net.h"
+#include "accel/package/support.h"
 #include "accel/steps/steps.h"
 #include "tasks/task.h"
 #include <stdio.h>
@@ -59,6 +60,8 @@ struct package {
 	double *domain; /* owned; with host: (n_domain) pairs least, most of an input element;
 			   one pair for all, or one for each */
 	uint32_t n_domain;
+	struct support *support; /* owned; with host: where in the domain's box records are; NULL:
+				    anywhere */
 	struct package_cert cert;
 	unsigned n_kats;
 	struct package_kat kat[PACKAGE_KATS_MAX];
@@ -92,8 +95,13 @@ void package_to_board(const struct package *p, const void *in, void *board_in);
 void package_from_board(const struct package *p, const void *in, const void *board_out,
 			int32_t *words, void *out);
 
-/* Every input element lies in the domain of a package with a host program. */
+/* The domain of a package with a host program: every element lies in its range, and the record
+ * within the support. Of n packed records the first that does not, else n; *in_box tells which
+ * of the two it misses. Without a host program: n. */
+size_t package_outside(const struct package *p, const void *in, size_t n, bool *in_box);
 bool package_in_domain(const struct package *p, const void *in);
+/* The ranges alone. */
+bool package_in_box(const struct package *p, const void *in);
 
 /* What the accelerator and agent would answer: reference inference between the steps.
  * in, out: `records` records. HV_E_NOMEM. */

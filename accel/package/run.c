@@ -210,10 +210,19 @@ void package_from_board(const struct package *p, const void *in, const void *boa
 	hostprog_run_decode(p->host, in, words, out);
 }
 
-bool package_in_domain(const struct package *p, const void *in)
+/* Any value of the type will do: pictures. */
+static bool box_is_type(const struct package *p)
+{
+	return p->n_domain == 1 && p->host->in_dtype == HARVEST_U8 && p->domain[0] <= 0 &&
+	       p->domain[1] >= UINT8_MAX;
+}
+
+bool package_in_box(const struct package *p, const void *in)
 {
 	size_t step = p->n_domain > 1 ? 2 : 0;
 
+	if (p->host != NULL && box_is_type(p))
+		return true;
 	for (uint32_t i = 0; p->host != NULL && i < p->host->in_elements; i++) {
 		double v = hostprog_element(p->host, in, i);
 
@@ -221,6 +230,30 @@ bool package_in_domain(const struct package *p, const void *in)
 			return false;
 	}
 	return true;
+}
+
+size_t package_outside(const struct package *p, const void *in, size_t n, bool *in_box)
+{
+	size_t bytes = package_in_bytes(p), first = n;
+
+	if (p->host == NULL)
+		return n;
+	for (size_t i = 0; i < n && first == n; i++)
+		if (!package_in_box(p, (const uint8_t *)in + i * bytes))
+			first = i;
+	*in_box = false;
+	if (p->support == NULL)
+		return first;
+	n = support_outside(p->support, in, first);
+	*in_box = n < first;
+	return n;
+}
+
+bool package_in_domain(const struct package *p, const void *in)
+{
+	bool in_box;
+
+	return package_outside(p, in, 1, &in_box) == 1;
 }
 
 /* (channels, pixels) from (pixels, channels), or back. */

@@ -60,19 +60,23 @@ static bool range_ok(const struct package_cert *c, const uint8_t *bytes, size_t 
 	return true;
 }
 
-/* Every element of every record lies in the package's own domain. */
-static bool box_ok(const struct model *m, const uint8_t *bytes, size_t n, char *why, size_t cap)
+/* Every record lies in the package's own domain: its ranges, and where its sampler draws. */
+static bool hosted_ok(const struct model *m, const uint8_t *bytes, size_t n, char *why, size_t cap)
 {
-	size_t record = tensor_bytes(&m->task->in);
+	bool in_box = false;
+	size_t first = package_outside(m->pkg, bytes, n, &in_box);
 
-	for (size_t i = 0; i < n; i++) {
-		if (package_in_domain(m->pkg, bytes + i * record))
-			continue;
-		snprintf(why, cap, "record %zu lies outside the domain %s is certified on", i,
+	if (first == n)
+		return true;
+	if (in_box)
+		snprintf(why, cap,
+			 "record %zu lies where the sampler of %s draws none: %s is not "
+			 "certified there",
+			 first, m->task->name, m->pkg->name);
+	else
+		snprintf(why, cap, "record %zu lies outside the domain %s is certified on", first,
 			 m->pkg->name);
-		return false;
-	}
-	return true;
+	return false;
 }
 
 bool model_in_domain(const struct model *m, const void *records, size_t n, char *why, size_t cap)
@@ -83,7 +87,7 @@ bool model_in_domain(const struct model *m, const void *records, size_t n, char 
 	double least = c->in_min_rms * c->in_min_rms * (double)elements;
 
 	if (m->pkg->host != NULL)
-		return box_ok(m, bytes, n, why, cap);
+		return hosted_ok(m, bytes, n, why, cap);
 	if (m->task->in.dtype != HARVEST_S16) {
 		snprintf(why, cap, "%s is certified for int16 records only", m->pkg->name);
 		return false;

@@ -7,8 +7,55 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How the package's domain and its sampler go together. */
+struct domain {
+	bool has; /* with a host program */
+	uint64_t drawn, refused; /* fresh records */
+	struct nas_probe probe;
+};
+
+static void json_domain(struct hv_json *j, const struct domain *d)
+{
+	hv_json_object(j, "domain");
+	hv_json_u64(j, "fresh_records", d->drawn);
+	hv_json_u64(j, "fresh_refused", d->refused);
+	hv_json_u64(j, "even_records", d->probe.records);
+	hv_json_u64(j, "even_inside", d->probe.inside);
+	hv_json_f64(j, "even_error", d->probe.box);
+	hv_json_f64(j, "even_worst", d->probe.box_worst);
+	hv_json_f64(j, "inside_error", d->probe.support);
+	hv_json_f64(j, "inside_worst", d->probe.inside_worst);
+	hv_json_end_object(j);
+}
+
+static void text_domain(const struct package *p, const struct domain *d)
+{
+	const struct nas_probe *q = &d->probe;
+	char views[256];
+
+	printf("  domain: refuses %llu of %llu fresh records; support: %s\n",
+	       (unsigned long long)d->refused, (unsigned long long)d->drawn,
+	       p->support != NULL ? support_text(p->support, views, sizeof(views))
+				  : "all of the ranges");
+	printf("  of %llu records spread evenly over the ranges it lets in %llu; error of all "
+	       "%.4g, "
+	       "worst record %.4g; of those let in %.4g, worst %.4g\n",
+	       (unsigned long long)q->records, (unsigned long long)q->inside, q->box, q->box_worst,
+	       q->support, q->inside_worst);
+}
+
+static int look_at_domain(struct package *p, const struct harvest_task *t, uint64_t seed,
+			  uint64_t samples, struct domain *d)
+{
+	*d = (struct domain){ .has = p->host != NULL, .drawn = samples };
+	if (!d->has)
+		return HV_OK;
+	d->refused = nas_refused(p, t, seed, samples);
+	return nas_probe(p, t, NAS_PROBE_SEED, nas_probes(t), &d->probe);
+}
+
 static void say(const struct nas_cli *c, const struct package *p, const struct package_cert *old,
-		const struct nas_verdict *v, const char *mark, bool holds)
+		const struct nas_verdict *v, const struct domain *d, const char *mark, bool holds)
 {
 	const struct package_cert *k = &p->cert;
 
@@ -34,6 +81,8 @@ static void say(const struct nas_cli *c, const struct package *p, const struct p
 			hv_json_f64(&j, "balanced_miss_rate", v->balanced_miss);
 			hv_json_f64(&j, "base_rate", v->base_rate);
 		}
+		if (d->has)
+			json_domain(&j, d);
 		hv_json_end_object(&j);
 		hv_json_finish(&j);
 		return;
@@ -42,6 +91,8 @@ static void say(const struct nas_cli *c, const struct package *p, const struct p
 	       c->argv[0], p->name, p->task, hv_metric_text(k->metric), v->whole,
 	       (unsigned long long)k->samples, k->certified, old->certified,
 	       holds ? "holds" : "does not hold");
+	if (d->has)
+		text_domain(p, d);
 }
 
 /* The sample's own figure meets what the package states. */
@@ -78,6 +129,7 @@ int nas_cli_certify(const struct nas_cli *c)
 	struct package *p = NULL;
 	struct package_cert old;
 	struct nas_verdict v;
+	struct domain domain;
 	uint64_t seed, samples;
 	char why[400] = "";
 	const char *reason;
@@ -111,6 +163,8 @@ int nas_cli_certify(const struct nas_cli *c)
 	r = package_self_test(p, why, sizeof(why));
 	if (r == HV_OK)
 		r = nas_certify(p, t, seed, samples, &v, why, sizeof(why));
+	if (r == HV_OK)
+		r = look_at_domain(p, t, seed, samples, &domain);
 	if (nas_cli_task_broken(&reason) < 0) {
 		r = nas_cli_fail(c, nas_cli_task_broken(&reason), "%s", reason);
 		package_free(p);
@@ -122,7 +176,7 @@ int nas_cli_certify(const struct nas_cli *c)
 		return r;
 	}
 	holds = is_held(t->metric, v.whole, old.certified);
-	say(c, p, &old, &v, nas_cli_mark(t, p->cert.certified), holds);
+	say(c, p, &old, &v, &domain, nas_cli_mark(t, p->cert.certified), holds);
 	package_free(p);
 	return holds ? EXIT_DONE : EXIT_NO_PLACE;
 }
