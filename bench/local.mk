@@ -23,8 +23,8 @@ bench_accel_LDADD = libhvaccel.la libhvutil.la $(DNNL_LIBS)
 bench_nas_SOURCES = bench/nas.c bench/stats.c bench/stats.h
 bench_nas_LDADD = libhvsuper.la libhvutil.la -lm
 
-bench_suite_SOURCES = bench/suite.c
-bench_suite_LDADD = libhvnas.la
+bench_suite_SOURCES = bench/suite.c bench/suite.h bench/suite_markdown.c
+bench_suite_LDADD = libhvsuite.la libhvnas.la
 
 # Also run by make check, in short. The linker puts sabotage between the agent's own objects,
 # which stay the product's.

@@ -14,12 +14,13 @@ $(models_linear): harvest-model$(EXEEXT)
 # in the source tree, TASK-pass and TASK-goal below models/approx/TASK. scripts/models makes them
 # again and compares (make models-regenerate).
 include models/searched.mk
-models_searched_stems = $(foreach n,$(models_searched),models/approx/$(patsubst %-goal,%,$(patsubst %-pass,%,$(n)))/$(n))
+models_in_tree = $(foreach n,$(1),models/approx/$(patsubst %-goal,%,$(patsubst %-pass,%,$(n)))/$(n))
+models_searched_stems = $(call models_in_tree,$(models_searched))
 
 modelsdir = $(pkgdatadir)/models
 nodist_models_DATA = $(models_linear)
-dist_models_DATA = $(models_searched_stems:=.hvm)
-EXTRA_DIST += $(models_searched_stems:=.recipe)
+dist_models_DATA = $(models_searched_stems:=.hvm) $(models_searched_stems:=.recipe) \
+	$(addsuffix .refused,$(call models_in_tree,$(models_refused)))
 CLEANFILES += $(models_linear)
 dist_noinst_SCRIPTS += scripts/models
 

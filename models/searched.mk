@@ -21,3 +21,4 @@ models_searched = \
 	specmag256-pass \
 	speed-goal \
 	speed-pass
+models_refused =

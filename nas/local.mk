@@ -31,7 +31,13 @@ libhvnas_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 libhvnas_la_LIBADD = libhvsuper.la libhvwide.la libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la $(OPENBLAS_LIBS) \
 	-lpthread -lm
 
+# packages as one table: harvest-nas list, bench/suite
+noinst_LTLIBRARIES += libhvsuite.la
+libhvsuite_la_SOURCES = nas/suite/suite.h nas/suite/read.c nas/suite/price.c nas/suite/apply.c \
+	nas/suite/tally.c nas/suite/print.c
+libhvsuite_la_LIBADD = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la -lm
+
 bin_PROGRAMS += harvest-nas
 harvest_nas_SOURCES = nas/cli/main.c nas/cli/cli.h nas/cli/request.c nas/cli/search.c \
-	nas/cli/certify.c nas/cli/list.c nas/cli/plugin.c
-harvest_nas_LDADD = libhvnas.la libhvplugin.la
+	nas/cli/certify.c nas/cli/list.c nas/cli/apply.c nas/cli/plugin.c
+harvest_nas_LDADD = libhvsuite.la libhvnas.la libhvplugin.la

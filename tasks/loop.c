@@ -8,38 +8,47 @@
 static const struct {
 	const char *task;
 	loop_run_fn *run;
+	bool alone;
 } loops[] = {
-	{ "blackscholes",    loop_option_run },
-	{ "fft128",          loop_parts_run },
-	{ "fft256",          loop_parts_run },
-	{ "fft64",           loop_parts_run },
-	{ "fir32",           loop_parts_run },
-	{ "heading",         loop_heading_run },
-	{ "iir_c02",         loop_iir_run },
-	{ "iir_c05",         loop_iir_run },
-	{ "iir_c20",         loop_iir_run },
-	{ "jmeint",          loop_jmeint_run },
-	{ "jmeint_balanced", loop_jmeint_run },
-	{ "jpeg50",          loop_jpeg_run },
-	{ "jpeg75",          loop_jpeg_run },
-	{ "kmeans",          loop_kmeans_run },
-	{ "median9",         loop_parts_run },
-	{ "rms64",           loop_parts_run },
-	{ "specmag256",      loop_parts_run },
-	{ "speed",           loop_speed_run },
+	{ "blackscholes",    loop_option_run, false },
+	{ "fft128",          loop_parts_run, false },
+	{ "fft256",          loop_parts_run, false },
+	{ "fft64",           loop_parts_run, false },
+	{ "fir32",           loop_parts_run, false },
+	{ "heading",         loop_heading_run, true },
+	{ "iir_c02",         loop_iir_run, true },
+	{ "iir_c05",         loop_iir_run, true },
+	{ "iir_c20",         loop_iir_run, true },
+	{ "jmeint",          loop_jmeint_run, false },
+	{ "jmeint_balanced", loop_jmeint_run, false },
+	{ "jpeg50",          loop_jpeg_run, false },
+	{ "jpeg75",          loop_jpeg_run, false },
+	{ "kmeans",          loop_kmeans_run, false },
+	{ "median9",         loop_parts_run, false },
+	{ "rms64",           loop_parts_run, false },
+	{ "specmag256",      loop_parts_run, false },
+	{ "speed",           loop_speed_run, true },
 };
 /* clang-format on */
 
 int loop_run(const struct harvest_task *t, loop_map_fn map, void *ctx, uint64_t seed,
 	     struct loop_result *r)
 {
-	r->n = 0;
+	*r = (struct loop_result){ 0 };
 	if (task_find(t->name) != t)
 		return HV_E_NOENT; /* a plug-in that happens to have the name of a built-in one */
 	for (size_t i = 0; i < HV_ARRAY_SIZE(loops); i++)
 		if (strcmp(loops[i].task, t->name) == 0)
 			return loops[i].run(t, map, ctx, seed, r);
 	return HV_E_NOENT;
+}
+
+bool loop_is_alone(const struct harvest_task *t)
+{
+	for (size_t i = 0; t != NULL && i < HV_ARRAY_SIZE(loops); i++)
+		if (strcmp(loops[i].task, t->name) == 0)
+			return loops[i].alone;
+	return false;
 }
 
 int loop_exact_map(void *ctx, const void *in, void *out, size_t n)
@@ -71,7 +80,7 @@ bool loop_figure_meets(const struct loop_figure *f, double mark)
 
 const char *loop_figure_mark(const struct loop_figure *f)
 {
-	struct loop_result one = { 1, { *f } };
+	struct loop_result one = { .n = 1, .of = { *f } };
 
 	return loop_mark(&one);
 }

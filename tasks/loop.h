@@ -40,6 +40,8 @@ struct loop_result {
 /* seed names the scenes, noise and runs (3: the test's). HV_E_NOENT: the task has no figures. */
 HV_NODISCARD int loop_run(const struct harvest_task *t, loop_map_fn map, void *ctx, uint64_t seed,
 			  struct loop_result *r);
+/* The figures alone judge the task, its metric on single records does not. */
+bool loop_is_alone(const struct harvest_task *t);
 /* The exact map, as a loop_map_fn. ctx: struct harvest_task *, with a reference. */
 int loop_exact_map(void *ctx, const void *in, void *out, size_t n);
 

@@ -19,6 +19,7 @@ enum nas_opt {
 	OPT_OUT,
 	OPT_NAME,
 	OPT_REPORT,
+	OPT_MODELS,
 	OPT_COUNT,
 };
 
@@ -44,6 +45,8 @@ int nas_cli_search(const struct nas_cli *c);
 int nas_cli_pareto(const struct nas_cli *c);
 int nas_cli_certify(const struct nas_cli *c);
 int nas_cli_list(const struct nas_cli *c);
+int nas_cli_tasks(const struct nas_cli *c);
+int nas_cli_apply(const struct nas_cli *c);
 
 /* "harvest-nas: VERB: sentence" on stderr; returns the exit code for err (HV_E_*). */
 __attribute__((format(printf, 3, 4))) int nas_cli_fail(const struct nas_cli *c, int err,

@@ -26,6 +26,7 @@ static const struct {
 	[OPT_OUT] = { "-o", "FILE.hvm", "where the package goes" },
 	[OPT_NAME] = { "--name", "NAME", "what the package is called (task and engine)" },
 	[OPT_REPORT] = { "--report", "FILE.html", "a page about the search" },
+	[OPT_MODELS] = { "--models", "DIRS", "where list looks for packages, colon-separated" },
 };
 
 static const struct verb {
@@ -44,8 +45,11 @@ static const struct verb {
 		  BIT(OPT_THREADS) },
 	{ "certify", "PACKAGE", "repeat the certificate of a package on fresh records",
 	  nas_cli_certify, 1, BIT(OPT_TASK) | BIT(OPT_SEED) | BIT(OPT_SAMPLES) },
-	{ "list", "[PACKAGE...]", "tasks with their marks, and the packages named", nas_cli_list,
-	  1000, 0 },
+	{ "apply", "PACKAGE", "the figures of the application that a package is for", nas_cli_apply,
+	  1, 0 },
+	{ "list", "[PACKAGE...]", "the suite: what every package is worth, or those named",
+	  nas_cli_list, 1000, BIT(OPT_MODELS) },
+	{ "tasks", "", "the built-in tasks with their marks", nas_cli_tasks, 0, 0 },
 };
 
 static void print_help(void)
