@@ -10,18 +10,19 @@ libhvtasks_la_SOURCES = \
 	tasks/arm_ref.c tasks/kmeans_ref.c tasks/blackscholes_ref.c tasks/jmeint_ref.c \
 	tasks/control_ref.c tasks/motor.h \
 	tasks/loop_run.h tasks/loop.c tasks/loop_iir.c tasks/loop_kmeans.c tasks/loop_speed.c \
-	tasks/loop_heading.c tasks/loop_jpeg.c tasks/loop_records.c
+	tasks/loop_heading.c tasks/loop_jpeg.c tasks/loop_records.c tasks/plugin_elf.h tasks/plugin_elf.c
 libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm
 
 # Tasks from shared objects: libhvplugin for who uses them, harvest-plugin is the process that
 # they live in.
 noinst_LTLIBRARIES += libhvplugin.la
 libhvplugin_la_SOURCES = \
-	tasks/plugin.h tasks/plugin.c tasks/plugin_check.h tasks/plugin_check.c tasks/plugin_wire.h
+	tasks/plugin.h tasks/plugin.c tasks/plugin_check.h tasks/plugin_check.c tasks/plugin_wire.h \
+	tasks/plugin_examine.c
 libhvplugin_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 libhvplugin_la_LIBADD = libhvtasks.la libhvutil.la -lm
 pkglibexec_PROGRAMS += harvest-plugin
-harvest_plugin_SOURCES = tasks/plugin_host.c tasks/plugin_wire.h
+harvest_plugin_SOURCES = tasks/plugin_host.c tasks/plugin_wire.h tasks/plugin_jail.h tasks/plugin_jail.c
 harvest_plugin_LDADD = libhvtasks.la libhvutil.la -ldl -lpthread
 
 # The conversions vectorise at any -O level: the loops are written in vectors.

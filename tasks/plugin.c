@@ -1,10 +1,12 @@
 #include "tasks/plugin.h"
 #include "tasks/catalog.h"
 #include "tasks/plugin_check.h"
+#include "tasks/plugin_elf.h"
 #include "util/clock.h"
 #include "util/own.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,12 +25,15 @@ enum { OPEN_MS = 10000, CALL_MS = 10000, PATH_CAP = 4096, FORGIVE_AFTER = 10000 
 
 struct plugin {
 	struct plugin_limits limits;
-	char *path; /* absolute */
+	char *path; /* absolute; of code from memory: what it is called */
+	int code_fd; /* sealed copy of code from memory; -1: path is a file */
 	char program[PATH_CAP]; /* harvest-plugin */
 	pid_t pid; /* 0: no worker */
 	int socket, shared_fd;
 	uint8_t *shared;
 	uint32_t serial, restarts, served;
+	bool rested; /* there is no worker because nobody wanted one */
+	uint64_t first; /* number of the next record that is answered, for messages */
 	struct plugin_description said; /* checked; own copy */
 	struct harvest_task task;
 	char last_why[PLUGIN_WHY_CAP]; /* how the last worker ended */
@@ -82,12 +87,39 @@ static void worker_forget(struct plugin *p)
 	p->pid = 0;
 }
 
-/* Kill what may still run and say how it ended. */
-static int worker_reap(struct plugin *p, bool overdue, const char *doing, char *why, size_t cap)
+/* What the worker was busy with, for the sentence that it "... while ...". It says itself where
+ * it was, and may say anything. */
+static void doing_text(const struct plugin *p, const struct plugin_request *q, char *to, size_t cap)
 {
+	uint64_t at, last = q->n > 0 ? q->n - 1u : 0, first = p->first + q->first;
+
+	memcpy(&at, plugin_progress(p->shared, p->limits.batch_bytes), sizeof(at));
+	if (q->op == PLUGIN_OP_DESCRIBE)
+		snprintf(to, cap, "it was loaded");
+	else if (q->op == PLUGIN_OP_MATRIX)
+		snprintf(to, cap, "it gave its matrix");
+	else if (q->op == PLUGIN_OP_SAMPLE && (at <= last || last == 0))
+		snprintf(to, cap, "it drew record %" PRIu64 " of stream %" PRIu64,
+			 q->first + (last > 0 ? at : 0), q->seed);
+	else if (q->op == PLUGIN_OP_SAMPLE)
+		snprintf(to, cap, "it drew records %" PRIu64 " to %" PRIu64 " of stream %" PRIu64,
+			 q->first, q->first + last, q->seed);
+	else if (at <= last || last == 0)
+		snprintf(to, cap, "it answered record %" PRIu64, first + (last > 0 ? at : 0));
+	else
+		snprintf(to, cap, "it answered records %" PRIu64 " to %" PRIu64, first,
+			 first + last);
+}
+
+/* Kill what may still run and say how it ended. */
+static int worker_reap(struct plugin *p, bool overdue, const struct plugin_request *q, char *why,
+		       size_t cap)
+{
+	char doing[128];
 	uint32_t ms = p->said.name[0] != '\0' ? p->limits.call_ms : p->limits.open_ms;
 	int status = 0, err = HV_E_GONE;
 
+	doing_text(p, q, doing, sizeof(doing));
 	if (overdue)
 		kill(p->pid, SIGKILL);
 	/* Else its end of the socket is closed: it is ending, or has thrown the socket away. */
@@ -118,7 +150,9 @@ static int worker_reap(struct plugin *p, bool overdue, const char *doing, char *
 
 static int spawn(struct plugin *p, int child, char *why, size_t cap)
 {
-	char *args[] = { p->program, p->path, NULL };
+	static char code[] = PLUGIN_CODE_PATH;
+	char *file[] = { p->program, p->path, NULL },
+	     *memory[] = { p->program, code, p->path, NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -134,11 +168,14 @@ static int spawn(struct plugin *p, int child, char *why, size_t cap)
 	posix_spawnattr_setpgroup(&attr, 0); /* a Ctrl-C is for the owner */
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
 						POSIX_SPAWN_SETPGROUP);
-	/* Both are above 4 (see high_fd), so that neither overwrites the other. */
+	/* All are above 5 (see high_fd), so that none overwrites another. */
 	posix_spawn_file_actions_adddup2(&files, child, PLUGIN_SOCKET_FD);
 	posix_spawn_file_actions_adddup2(&files, p->shared_fd, PLUGIN_SHARED_FD);
-	posix_spawn_file_actions_addclosefrom_np(&files, PLUGIN_SHARED_FD + 1);
-	r = posix_spawn(&p->pid, p->program, &files, &attr, args, environ);
+	if (p->code_fd >= 0)
+		posix_spawn_file_actions_adddup2(&files, p->code_fd, PLUGIN_CODE_FD);
+	posix_spawn_file_actions_addclosefrom_np(&files, PLUGIN_CODE_FD + (p->code_fd >= 0));
+	r = posix_spawn(&p->pid, p->program, &files, &attr, p->code_fd >= 0 ? memory : file,
+			environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	if (r == 0)
@@ -152,9 +189,9 @@ static int high_fd(int fd)
 {
 	int high;
 
-	if (fd < 0 || fd > PLUGIN_SHARED_FD)
+	if (fd < 0 || fd > PLUGIN_CODE_FD)
 		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, PLUGIN_SHARED_FD + 1);
+	high = fcntl(fd, F_DUPFD_CLOEXEC, PLUGIN_CODE_FD + 1);
 	close(fd);
 	return high;
 }
@@ -198,23 +235,25 @@ static bool wait_reply(int fd, uint64_t end_ns)
 	return r > 0;
 }
 
-static int exchange(struct plugin *p, struct plugin_request *q, uint32_t limit_ms,
-		    const char *doing, char *why, size_t cap)
+static int exchange(struct plugin *p, struct plugin_request *q, uint32_t limit_ms, char *why,
+		    size_t cap)
 {
 	uint64_t end_ns = hv_now_ns() + (uint64_t)limit_ms * 1000000;
 	struct plugin_reply r;
 
+	memset(plugin_progress(p->shared, p->limits.batch_bytes), 0xff, sizeof(uint64_t));
+
 	q->serial = ++p->serial;
 	q->shared_bytes = p->limits.batch_bytes;
 	if (send(p->socket, q, sizeof(*q), MSG_NOSIGNAL) != (ssize_t)sizeof(*q))
-		return worker_reap(p, false, doing, why, cap);
+		return worker_reap(p, false, q, why, cap);
 	if (!wait_reply(p->socket, end_ns))
-		return worker_reap(p, true, doing, why, cap);
+		return worker_reap(p, true, q, why, cap);
 	if (recv(p->socket, &r, sizeof(r), MSG_DONTWAIT) != (ssize_t)sizeof(r))
-		return worker_reap(p, false, doing, why, cap);
+		return worker_reap(p, false, q, why, cap);
 	if (r.serial != p->serial || r.err > HV_OK || r.err < HV_E_WRONG) {
 		kill(p->pid, SIGKILL);
-		(void)worker_reap(p, true, doing, why, cap);
+		(void)worker_reap(p, true, q, why, cap);
 		return fail(why, cap, HV_E_WRONG,
 			    "plug-in %s: its worker answers out of turn: it was stopped", p->path);
 	}
@@ -232,7 +271,7 @@ static int describe(struct plugin *p, struct plugin_description *d, char *why, s
 {
 	struct plugin_request q = { .op = PLUGIN_OP_DESCRIBE };
 	char reason[PLUGIN_WHY_CAP];
-	int err = exchange(p, &q, p->limits.open_ms, "it was loaded", why, cap);
+	int err = exchange(p, &q, p->limits.open_ms, why, cap);
 
 	if (err != HV_OK)
 		return err;
@@ -241,6 +280,11 @@ static int describe(struct plugin *p, struct plugin_description *d, char *why, s
 	if (err != HV_OK)
 		(void)fail(why, cap, err, "plug-in %s: %s", p->path, reason);
 	return err;
+}
+
+void plugin_number_from(struct plugin *p, uint64_t first)
+{
+	p->first = first;
 }
 
 static void worker_stop(struct plugin *p)
@@ -255,6 +299,15 @@ static void worker_stop(struct plugin *p)
 	worker_forget(p);
 }
 
+void plugin_rest(struct plugin *p)
+{
+	if (p->pid != 0 && p->restarts > 0)
+		p->restarts--;
+	else if (p->pid != 0)
+		p->rested = true; /* the next start is not counted */
+	worker_stop(p);
+}
+
 /* A worker for the next request, a new one if the last is gone. */
 static int worker_ready(struct plugin *p, char *why, size_t cap)
 {
@@ -263,10 +316,11 @@ static int worker_ready(struct plugin *p, char *why, size_t cap)
 
 	if (p->pid != 0)
 		return HV_OK;
-	if (p->restarts >= PLUGIN_RESTARTS_MAX)
+	if (p->restarts >= PLUGIN_RESTARTS_MAX && !p->rested)
 		return fail(why, cap, HV_E_GONE, "given up after %u workers: %.400s",
 			    p->restarts + 1, p->last_why);
-	p->restarts++;
+	p->restarts += !p->rested;
+	p->rested = false;
 	p->served = 0;
 	err = worker_start(p, why, cap);
 	if (err == HV_OK)
@@ -338,7 +392,21 @@ static int shared_make(struct plugin *p)
 	return HV_E_NOMEM;
 }
 
-static int open_steps(struct plugin *p, const char *path, char *why, size_t cap)
+/* A worker, and what it says. */
+static int open_worker(struct plugin *p, char *why, size_t cap)
+{
+	int err;
+
+	program_find(p->program, sizeof(p->program));
+	err = shared_make(p);
+	if (err != HV_OK)
+		return fail(why, cap, err, "plug-in %s: no shared memory of %u bytes", p->path,
+			    p->limits.batch_bytes);
+	err = worker_start(p, why, cap);
+	return err == HV_OK ? describe(p, &p->said, why, cap) : err;
+}
+
+static int open_file(struct plugin *p, const char *path, char *why, size_t cap)
 {
 	int err = check_file(path, why, cap);
 
@@ -348,25 +416,50 @@ static int open_steps(struct plugin *p, const char *path, char *why, size_t cap)
 	if (p->path == NULL)
 		return fail(why, cap, HV_E_NOENT, "cannot open plug-in %s: %s", path,
 			    strerror(errno));
-	program_find(p->program, sizeof(p->program));
-	err = shared_make(p);
-	if (err != HV_OK)
-		return fail(why, cap, err, "plug-in %s: no shared memory of %u bytes", p->path,
-			    p->limits.batch_bytes);
-	err = worker_start(p, why, cap);
-	if (err == HV_OK)
-		err = describe(p, &p->said, why, cap);
-	return err;
+	return open_worker(p, why, cap);
 }
 
-int plugin_open(const char *path, const struct plugin_limits *limits, struct plugin **to, char *why,
-		size_t cap)
+/* Old kernels do not know MFD_NOEXEC_SEAL, strict ones want it: it is about execve(), which
+ * nobody wants to do, and not about loading. */
+static int code_memory(void)
+{
+	int fd = memfd_create("harvest-code", MFD_CLOEXEC | MFD_ALLOW_SEALING | 8u);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("harvest-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return high_fd(fd);
+}
+
+static int open_code(struct plugin *p, const uint8_t *elf, size_t len, char *why, size_t cap)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+	int err = plugin_elf_check(elf, len, why, cap);
+
+	if (err == HV_OK)
+		err = plugin_elf_fits(elf, why, cap);
+	if (err != HV_OK)
+		return err;
+	p->code_fd = code_memory();
+	for (size_t done = 0; p->code_fd >= 0 && done < len;) {
+		ssize_t n = write(p->code_fd, elf + done, len - done);
+
+		if (n <= 0)
+			return fail(why, cap, HV_E_NOMEM, "plug-in %s: no memory for its %zu bytes",
+				    p->path, len);
+		done += (size_t)n;
+	}
+	if (p->code_fd < 0 || fcntl(p->code_fd, F_ADD_SEALS, seals) != 0)
+		return fail(why, cap, HV_E_IO, "plug-in %s: no memory to load it from: %s", p->path,
+			    strerror(errno));
+	return open_worker(p, why, cap);
+}
+
+static struct plugin *plugin_new(const struct plugin_limits *limits)
 {
 	struct plugin *p = calloc(1, sizeof(*p));
-	int err;
 
 	if (p == NULL)
-		return fail(why, cap, HV_E_NOMEM, "plug-in %s: out of memory", path);
+		return NULL;
 	if (limits != NULL)
 		p->limits = *limits;
 	if (p->limits.open_ms == 0)
@@ -375,8 +468,12 @@ int plugin_open(const char *path, const struct plugin_limits *limits, struct plu
 		p->limits.call_ms = CALL_MS;
 	if (p->limits.batch_bytes < PLUGIN_SHARED_MIN)
 		p->limits.batch_bytes = PLUGIN_SHARED_MIN;
-	p->socket = p->shared_fd = -1;
-	err = open_steps(p, path, why, cap);
+	p->socket = p->shared_fd = p->code_fd = -1;
+	return p;
+}
+
+static int opened(struct plugin *p, int err, struct plugin **to)
+{
 	if (err != HV_OK) {
 		plugin_close(p);
 		return err;
@@ -386,6 +483,49 @@ int plugin_open(const char *path, const struct plugin_limits *limits, struct plu
 	return HV_OK;
 }
 
+int plugin_open(const char *path, const struct plugin_limits *limits, struct plugin **to, char *why,
+		size_t cap)
+{
+	struct plugin *p = plugin_new(limits);
+
+	if (p == NULL)
+		return fail(why, cap, HV_E_NOMEM, "plug-in %s: out of memory", path);
+	return opened(p, open_file(p, path, why, cap), to);
+}
+
+int plugin_open_code(const uint8_t *elf, size_t len, const char *called,
+		     const struct plugin_limits *limits, struct plugin **to, char *why, size_t cap)
+{
+	struct plugin *p = plugin_new(limits);
+
+	if (p != NULL)
+		p->path = strdup(called);
+	if (p == NULL || p->path == NULL) {
+		plugin_close(p);
+		return fail(why, cap, HV_E_NOMEM, "plug-in %s: out of memory", called);
+	}
+	return opened(p, open_code(p, elf, len, why, cap), to);
+}
+
+int plugin_open_again(const struct plugin *of, struct plugin **to, char *why, size_t cap)
+{
+	struct plugin *p;
+
+	if (of->code_fd < 0)
+		return plugin_open(of->path, &of->limits, to, why, cap);
+	p = plugin_new(&of->limits);
+	if (p != NULL) {
+		p->path = strdup(of->path);
+		p->code_fd = fcntl(of->code_fd, F_DUPFD_CLOEXEC, PLUGIN_CODE_FD + 1);
+	}
+	if (p == NULL || p->path == NULL || p->code_fd < 0) {
+		plugin_close(p);
+		return fail(why, cap, HV_E_NOMEM, "plug-in %s: out of memory or descriptors",
+			    of->path);
+	}
+	return opened(p, open_worker(p, why, cap), to);
+}
+
 void plugin_close(struct plugin *p)
 {
 	if (p == NULL)
@@ -393,8 +533,8 @@ void plugin_close(struct plugin *p)
 	worker_stop(p);
 	if (p->shared != NULL)
 		munmap(p->shared, p->limits.batch_bytes);
-	if (p->shared_fd >= 0)
-		close(p->shared_fd);
+	hv_closep(&p->shared_fd);
+	hv_closep(&p->code_fd);
 	free(p->path);
 	free(p);
 }
@@ -444,14 +584,10 @@ int plugin_sample(struct plugin *p, uint64_t seed, uint64_t first, size_t n, voi
 					    .n = (uint32_t)some,
 					    .seed = seed,
 					    .first = first + done };
-		char doing[96];
 		int err = worker_ready(p, why, cap);
 
-		snprintf(doing, sizeof(doing), "records %llu to %llu of stream %llu were drawn",
-			 (unsigned long long)q.first, (unsigned long long)(q.first + some - 1),
-			 (unsigned long long)seed);
 		if (err == HV_OK)
-			err = exchange(p, &q, p->limits.call_ms, doing, why, cap);
+			err = exchange(p, &q, p->limits.call_ms, why, cap);
 		if (err != HV_OK)
 			return err;
 		memcpy(to + done * bytes, p->shared + layout_of(p, some).in, some * bytes);
@@ -478,11 +614,11 @@ static int take_answers(const struct plugin *p, size_t done, size_t n, double *r
 
 		memcpy(&v, p->shared + at.ref + i * sizeof(v), sizeof(v));
 		if (!isfinite(v))
-			return fail(
-				why, cap, HV_E_WRONG,
-				"plug-in %s: the answer to record %zu of %zu is %g: it has to be "
-				"a finite number everywhere",
-				p->path, done + i / elements, done + n, v);
+			return fail(why, cap, HV_E_WRONG,
+				    "plug-in %s: the answer to record %" PRIu64
+				    " is %g: it has to be "
+				    "a finite number everywhere",
+				    p->path, p->first + done + i / elements, v);
 		if (ref != NULL)
 			ref[done * elements + i] = v;
 	}
@@ -506,16 +642,15 @@ int plugin_reference(struct plugin *p, const void *in, size_t n, double *ref, vo
 
 	for (size_t done = 0; done < n;) {
 		size_t some = n - done < batch ? n - done : batch;
-		struct plugin_request q = { .op = PLUGIN_OP_REFERENCE, .n = (uint32_t)some };
-		char doing[96];
+		struct plugin_request q = { .op = PLUGIN_OP_REFERENCE,
+					    .n = (uint32_t)some,
+					    .first = done };
 		int err = worker_ready(p, why, cap);
 
-		snprintf(doing, sizeof(doing), "it answered records %zu to %zu", done,
-			 done + some - 1);
 		if (err == HV_OK) {
 			memcpy(p->shared + layout_of(p, some).in,
 			       (const uint8_t *)in + done * bytes, some * bytes);
-			err = exchange(p, &q, p->limits.call_ms, doing, why, cap);
+			err = exchange(p, &q, p->limits.call_ms, why, cap);
 		}
 		if (err == HV_OK)
 			err = take_answers(p, done, some, ref, exact, weight, why, cap);
@@ -540,7 +675,7 @@ int plugin_matrix(struct plugin *p, double *m, char *why, size_t cap)
 		int err = worker_ready(p, why, cap);
 
 		if (err == HV_OK)
-			err = exchange(p, &q, p->limits.call_ms, "it gave its matrix", why, cap);
+			err = exchange(p, &q, p->limits.call_ms, why, cap);
 		if (err != HV_OK)
 			return err;
 		memcpy(m + (size_t)first * p->task.cols, p->shared, n * row);
@@ -551,111 +686,4 @@ int plugin_matrix(struct plugin *p, double *m, char *why, size_t cap)
 			return fail(why, cap, HV_E_WRONG,
 				    "plug-in %s: entry %zu of its matrix is %g", p->path, i, m[i]);
 	return HV_OK;
-}
-
-/* ---- promises that no single call shows ---- */
-
-struct examined {
-	uint8_t *in, *again, *out, *out_again;
-};
-
-static bool all_equal(const uint8_t *records, size_t bytes, size_t n)
-{
-	for (size_t i = 1; i < n; i++)
-		if (memcmp(records, records + i * bytes, bytes) != 0)
-			return false;
-	return true;
-}
-
-/* The other order: last record first, one at a time; and by a worker that knows nothing. */
-static int compare_samples(struct plugin *p, struct examined *x, size_t n, char *why, size_t cap)
-{
-	size_t bytes = tensor_bytes(&p->task.in), few = n < 64 ? n : 64;
-	int err = HV_OK;
-
-	worker_stop(p); /* its loss is not the plug-in's fault: */
-	p->restarts = p->restarts > 0 ? p->restarts - 1 : 0;
-	for (size_t i = few; err == HV_OK && i-- > 0;)
-		err = plugin_sample(p, 3, i, 1, x->again + i * bytes, why, cap);
-	for (size_t i = 0; err == HV_OK && i < few; i++)
-		if (memcmp(x->in + i * bytes, x->again + i * bytes, bytes) != 0)
-			err = fail(why, cap, HV_E_WRONG,
-				   "plug-in %s: record %zu of stream 3 is not the same when it is "
-				   "drawn again: make it of seed and index alone",
-				   p->path, i);
-	return err;
-}
-
-static int compare_answers(struct plugin *p, struct examined *x, size_t n, char *why, size_t cap)
-{
-	size_t bytes = tensor_bytes(&p->task.out);
-	int err = plugin_reference(p, x->in, n, NULL, x->out, NULL, why, cap);
-
-	if (err == HV_OK)
-		err = plugin_reference(p, x->in, n, NULL, x->out_again, NULL, why, cap);
-	for (size_t i = 0; err == HV_OK && i < n; i++)
-		if (memcmp(x->out + i * bytes, x->out_again + i * bytes, bytes) != 0)
-			err = fail(why, cap, HV_E_WRONG,
-				   "plug-in %s: two answers to record %zu of stream 3 differ: the "
-				   "function must depend on its input alone",
-				   p->path, i);
-	if (err == HV_OK && all_equal(x->out, bytes, n))
-		err = fail(why, cap, HV_E_WRONG,
-			   "plug-in %s: the answers to %zu records are all the same: there is "
-			   "nothing to approximate, or the sampler misses what matters",
-			   p->path, n);
-	return err;
-}
-
-/* Certificates hold on the domain: one whose records all lie elsewhere would certify nothing. */
-static int check_domain(const struct plugin *p, const uint8_t *in, size_t n, char *why, size_t cap)
-{
-	size_t bytes = tensor_bytes(&p->task.in), elements = tensor_elements(&p->task.in);
-	hv_autofree double *v = calloc(elements, sizeof(*v));
-
-	if (v == NULL)
-		return fail(why, cap, HV_E_NOMEM, "out of memory for a record");
-	for (size_t i = 0; p->task.domain_count > 0 && i < n; i++) {
-		tensor_to_double(&p->task.in, in + i * bytes, v);
-		for (size_t k = 0; k < elements; k++) {
-			const struct harvest_range *r =
-				&p->task.domain[p->task.domain_count > 1 ? k : 0];
-			double rounding =
-				1e-6 * (fabs(r->lo) + fabs(r->hi)); /* of single precision */
-
-			if (v[k] < r->lo - rounding || v[k] > r->hi + rounding)
-				return fail(
-					why, cap, HV_E_WRONG,
-					"plug-in %s: element %zu of record %zu of stream 3 is %g, "
-					"outside its domain of %g to %g: make the two agree",
-					p->path, k, i, v[k], r->lo, r->hi);
-		}
-	}
-	return HV_OK;
-}
-
-int plugin_examine(struct plugin *p, size_t n, char *why, size_t cap)
-{
-	size_t in_bytes = tensor_bytes(&p->task.in), out_bytes = tensor_bytes(&p->task.out);
-	hv_autofree uint8_t *in = calloc(n, in_bytes), *again = calloc(n, in_bytes);
-	hv_autofree uint8_t *out = calloc(n, out_bytes), *out_again = calloc(n, out_bytes);
-	struct examined x = { in, again, out, out_again };
-	int err;
-
-	if (n < 2)
-		return fail(why, cap, HV_E_INVAL, "two records are the least to examine");
-	if (in == NULL || again == NULL || out == NULL || out_again == NULL)
-		return fail(why, cap, HV_E_NOMEM, "out of memory for %zu records", n);
-	err = plugin_sample(p, 3, 0, n, in, why, cap);
-	if (err == HV_OK && all_equal(in, in_bytes, n))
-		err = fail(why, cap, HV_E_WRONG,
-			   "plug-in %s: its sampler draws the same record for every number",
-			   p->path);
-	if (err == HV_OK)
-		err = check_domain(p, in, n, why, cap);
-	if (err == HV_OK)
-		err = compare_samples(p, &x, n, why, cap);
-	if (err == HV_OK)
-		err = compare_answers(p, &x, n, why, cap);
-	return err;
 }

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 
 /* A task from a shared object, run in a process of its own: whatever it does - crash, hang,
- * exit, scribble - only that process is lost, and the call that met it says so.
+ * exit, scribble - only that process is lost, and the call that met it says so. The process is
+ * kept from files, network and other processes (tasks/plugin_jail.h).
  *
  *   owner                              worker: harvest-plugin FILE
  *     plugin_open()      -- starts ->    dlopen, checks, describes the task
@@ -37,13 +38,27 @@ struct plugin_limits {
  * HV_E_GONE (crashed), HV_E_TIMEOUT (hung), HV_E_NOMEM, HV_E_IO. */
 HV_NODISCARD int plugin_open(const char *path, const struct plugin_limits *limits,
 			     struct plugin **p, char *why, size_t cap);
+/* The same of a shared object in memory, of len bytes, borrowed until this returns: it is never a
+ * file. called: what messages call it. Besides: HV_E_FORMAT (see tasks/plugin_elf.h),
+ * HV_E_VERSION (for another machine). */
+HV_NODISCARD int plugin_open_code(const uint8_t *elf, size_t len, const char *called,
+				  const struct plugin_limits *limits, struct plugin **p, char *why,
+				  size_t cap);
+/* One more handle of the same file, or the same bytes in memory, with the same limits. May run
+ * on any thread while `of` is not closed. */
+HV_NODISCARD int plugin_open_again(const struct plugin *of, struct plugin **p, char *why,
+				   size_t cap);
 void plugin_close(struct plugin *p); /* NULL is fine */
+/* Stop its worker until there is a next call; not held against the plug-in. */
+void plugin_rest(struct plugin *p);
+/* Messages number the records of plugin_reference() from here on. At first: from 0. */
+void plugin_number_from(struct plugin *p, uint64_t first);
 
 /* The task as described. reference, sample, matrix, weight and encodings are NULL: they live
  * in the worker. has_weight: the plug-in weighs its records. Valid until plugin_close(). */
 const struct harvest_task *plugin_task(const struct plugin *p);
 bool plugin_has_weight(const struct plugin *p);
-const char *plugin_path(const struct plugin *p);
+const char *plugin_path(const struct plugin *p); /* or what it is called */
 
 /* n records of the stream, from number first on, into out (packed). Checked: floating point
  * records are finite. HV_E_GONE, HV_E_TIMEOUT, HV_E_WRONG (broke its promise: what, in why). */

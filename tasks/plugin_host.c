@@ -1,4 +1,5 @@
 #include "tasks/catalog.h"
+#include "tasks/plugin_jail.h"
 #include "tasks/plugin_wire.h"
 #include "util/fs/err.h"
 #include "util/own.h"
@@ -11,11 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
-/* harvest-plugin FILE: the process that a plug-in lives in. Started by tasks/plugin.c with the
+/* harvest-plugin FILE [NAME]: the process that a plug-in lives in. Started by tasks/plugin.c with the
  * two descriptors of plugin_wire.h, and of no use by hand. */
 struct host {
 	struct harvest_task task; /* fields that the plug-in's size does not cover are zero */
@@ -58,25 +57,29 @@ static int watch_start(void)
 	return HV_OK;
 }
 
-/* No core files, no new rights, bounded memory; what it prints goes to stderr, since stdout is
- * the owner's result. */
+/* Limits; and what it prints goes to stderr, since stdout is the owner's result. */
 static void confine(void)
 {
-	struct rlimit none = { 0, 0 };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-#if !defined(__SANITIZE_ADDRESS__)
-	setrlimit(RLIMIT_AS, &(struct rlimit){ (rlim_t)4 << 30, (rlim_t)4 << 30 });
-#endif
+	plugin_jail_limits();
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		close(null);
 	}
+	plugin_jail_load();
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+/* A search for leaks begins with a process of its own, which the jail refuses. */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
 
 static int load(const char *path, struct host *h, struct plugin_reply *r)
 {
@@ -163,14 +166,22 @@ static int place(const struct host *h, uint32_t n, struct plugin_layout *at, str
 	return HV_OK;
 }
 
+/* To be read by the owner when this process is gone. */
+static void progress(struct host *h, uint32_t record)
+{
+	*(volatile uint64_t *)plugin_progress(h->shared, h->shared_bytes) = record;
+}
+
 static int sample(struct host *h, const struct plugin_request *q, struct plugin_reply *r)
 {
 	size_t bytes = tensor_bytes(&h->task.in);
 	struct plugin_layout at;
 	int err = place(h, q->n, &at, r);
 
-	for (uint32_t i = 0; err == HV_OK && i < q->n; i++)
+	for (uint32_t i = 0; err == HV_OK && i < q->n; i++) {
+		progress(h, i);
 		h->task.sample(q->seed, q->first + i, h->shared + at.in + i * bytes);
+	}
 	return err;
 }
 
@@ -186,6 +197,7 @@ static int reference(struct host *h, const struct plugin_request *q, struct plug
 		const uint8_t *in = h->shared + at.in + i * in_bytes;
 		double weight = 1;
 
+		progress(h, i);
 		task_exact(t, in, h->shared + at.exact + i * out_bytes, h->scratch);
 		memcpy(h->shared + at.ref + i * elements * sizeof(double), h->scratch,
 		       elements * sizeof(double));
@@ -252,7 +264,7 @@ int main(int argc, char **argv)
 	int loaded = HV_E_INVAL;
 	char why[PLUGIN_REPLY_WHY] = "";
 
-	if (argc != 2 || fcntl(PLUGIN_SOCKET_FD, F_GETFD) < 0) {
+	if (argc < 2 || argc > 3 || fcntl(PLUGIN_SOCKET_FD, F_GETFD) < 0) {
 		fprintf(stderr,
 			"harvest-plugin: started by harvestd and harvest-nas, not by hand\n");
 		return 2;
@@ -266,6 +278,7 @@ int main(int argc, char **argv)
 		if (h.shared == NULL) { /* the first request */
 			loaded = load(argv[1], &h, &r);
 			loaded = loaded == HV_OK ? scratch_make(&h) : loaded;
+			plugin_jail_compute();
 			memcpy(why, r.why, sizeof(why));
 		}
 		r.err = map_shared(&h, q.shared_bytes);

@@ -8,8 +8,15 @@
  *
  *   fd 3   SOCK_SEQPACKET: one plugin_request, one plugin_reply, in turn
  *   fd 4   shared memory of plugin_request.shared_bytes
+ *   fd 5   the plug-in itself, when it is no file: sealed memory
  */
-enum { PLUGIN_SOCKET_FD = 3, PLUGIN_SHARED_FD = 4, PLUGIN_SHARED_MIN = 1 << 20 };
+enum {
+	PLUGIN_SOCKET_FD = 3,
+	PLUGIN_SHARED_FD = 4,
+	PLUGIN_CODE_FD = 5,
+	PLUGIN_SHARED_MIN = 1 << 20,
+};
+#define PLUGIN_CODE_PATH "/proc/self/fd/5"
 
 enum plugin_op {
 	PLUGIN_OP_DESCRIBE = 1, /* shared memory: struct plugin_description */
@@ -43,7 +50,8 @@ struct plugin_description {
 	struct harvest_range domain[PLUGIN_DOMAIN_MAX];
 };
 
-/* Shared memory of n records: records, then doubles, rounded answers, weights. */
+/* Shared memory of n records: records, then doubles, rounded answers, weights; at its very end
+ * the number of the record that is being worked on, to be named when the worker is lost. */
 struct plugin_layout {
 	size_t in, ref, exact, weight, total;
 };
@@ -58,6 +66,11 @@ static inline struct plugin_layout plugin_layout(size_t in_bytes, size_t out_byt
 	at.weight = (at.exact + n * out_bytes + 63) / 64 * 64;
 	at.total = at.weight + n * sizeof(double);
 	return at;
+}
+
+static inline uint64_t *plugin_progress(uint8_t *shared, size_t bytes)
+{
+	return (uint64_t *)(void *)(shared + bytes - 64);
 }
 
 #endif
