@@ -39,5 +39,16 @@ libhvsuite_la_LIBADD = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la 
 
 bin_PROGRAMS += harvest-nas
 harvest_nas_SOURCES = nas/cli/main.c nas/cli/cli.h nas/cli/request.c nas/cli/search.c \
-	nas/cli/certify.c nas/cli/list.c nas/cli/apply.c nas/cli/plugin.c
+	nas/cli/certify.c nas/cli/list.c nas/cli/apply.c nas/cli/plugin.c nas/cli/compile.h \
+	nas/cli/compile.c
+nodist_harvest_nas_SOURCES = nas/cli/task_h.inc
 harvest_nas_LDADD = libhvsuite.la libhvnas.la libhvplugin.la
+
+# <harvest/task.h> inside of harvest-nas: what compiles plug-ins needs no header on the machine
+BUILT_SOURCES += nas/cli/task_h.inc
+CLEANFILES += nas/cli/task_h.inc
+nas/cli/task_h.inc: $(top_srcdir)/tasks/task.h
+	$(AM_V_GEN)$(MKDIR_P) nas/cli && \
+	sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/",/' $(top_srcdir)/tasks/task.h >$@.tmp && \
+	mv -f $@.tmp $@
+nas/cli/compile.$(OBJEXT): nas/cli/task_h.inc

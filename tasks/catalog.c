@@ -2,6 +2,7 @@
 #include "tasks/builtin.h"
 #include "util/own.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,15 +68,23 @@ static const struct dtype {
 };
 /* clang-format on */
 
+/* Places of plug-ins: written by one thread, read by any. What is in a place is there before the
+ * count covers it, and stays; only whether it is served changes. */
 static struct {
 	const struct harvest_task *task;
 	const char *path;
+	atomic_bool served;
 } plugin[TASK_PLUGINS_MAX];
-static size_t plugins;
+static atomic_size_t plugins;
+
+static size_t plugin_places(void)
+{
+	return atomic_load_explicit(&plugins, memory_order_acquire);
+}
 
 size_t task_count(void)
 {
-	return HV_ARRAY_SIZE(tasks) + plugins;
+	return HV_ARRAY_SIZE(tasks) + plugin_places();
 }
 
 const struct harvest_task *task_at(size_t i)
@@ -83,43 +92,91 @@ const struct harvest_task *task_at(size_t i)
 	if (i < HV_ARRAY_SIZE(tasks))
 		return &tasks[i];
 	i -= HV_ARRAY_SIZE(tasks);
-	return i < plugins ? plugin[i].task : NULL;
+	return i < plugin_places() ? plugin[i].task : NULL;
+}
+
+bool task_is_served(size_t i)
+{
+	if (i < HV_ARRAY_SIZE(tasks))
+		return true;
+	i -= HV_ARRAY_SIZE(tasks);
+	return i < plugin_places() && atomic_load_explicit(&plugin[i].served, memory_order_relaxed);
+}
+
+size_t task_index(const char *name)
+{
+	for (size_t i = 0; i < task_count(); i++)
+		if (task_is_served(i) && strcmp(task_at(i)->name, name) == 0)
+			return i;
+	return SIZE_MAX;
 }
 
 const struct harvest_task *task_find(const char *name)
 {
-	for (size_t i = 0; i < task_count(); i++)
-		if (strcmp(task_at(i)->name, name) == 0)
-			return task_at(i);
-	return NULL;
+	size_t i = task_index(name);
+
+	return i != SIZE_MAX ? task_at(i) : NULL;
+}
+
+bool task_is_builtin(const char *name)
+{
+	return task_index(name) < HV_ARRAY_SIZE(tasks);
+}
+
+/* SIZE_MAX: it is none of a plug-in. */
+static size_t place_of(const struct harvest_task *t)
+{
+	for (size_t i = 0; t != NULL && i < plugin_places(); i++)
+		if (plugin[i].task == t)
+			return i;
+	return SIZE_MAX;
 }
 
 int task_register(const struct harvest_task *t, const char *path)
 {
-	if (plugins == TASK_PLUGINS_MAX || task_find(t->name) != NULL)
+	size_t i = place_of(t), n = plugin_places();
+
+	if (task_index(t->name) != SIZE_MAX)
 		return HV_E_BUSY;
-	plugin[plugins].task = t;
-	plugin[plugins++].path = path;
+	if (i == SIZE_MAX && n == TASK_PLUGINS_MAX)
+		return HV_E_NOMEM;
+	if (i == SIZE_MAX) {
+		i = n++;
+		plugin[i].task = t;
+		plugin[i].path = path;
+	}
+	atomic_store_explicit(&plugin[i].served, true, memory_order_relaxed);
+	atomic_store_explicit(&plugins, n, memory_order_release);
 	return HV_OK;
+}
+
+void task_retire(const struct harvest_task *t)
+{
+	size_t i = place_of(t);
+
+	if (i != SIZE_MAX)
+		atomic_store_explicit(&plugin[i].served, false, memory_order_relaxed);
 }
 
 void task_unregister(const struct harvest_task *t)
 {
-	for (size_t i = 0; i < plugins; i++) {
-		if (plugin[i].task != t)
-			continue;
-		memmove(&plugin[i], &plugin[i + 1], (plugins - i - 1) * sizeof(plugin[0]));
-		plugins--;
+	size_t i = place_of(t), n = plugin_places();
+
+	if (i == SIZE_MAX)
 		return;
-	}
+	task_retire(t);
+	plugin[i].task = NULL;
+	plugin[i].path = NULL;
+	while (n > 0 && plugin[n - 1].task == NULL)
+		n--;
+	atomic_store_explicit(&plugins, n, memory_order_release);
 }
 
 const char *task_plugin_path(const struct harvest_task *t)
 {
-	for (size_t i = 0; i < plugins; i++)
-		if (plugin[i].task == t)
-			return plugin[i].path;
-	return NULL;
+	size_t i = place_of(t);
+
+	return i != SIZE_MAX ? plugin[i].path : NULL;
 }
 
 static const struct dtype *dtype_row(enum harvest_dtype t)

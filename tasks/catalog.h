@@ -4,16 +4,28 @@
 #include "util/fs/err.h"
 #include <stdbool.h>
 
-/* The built-in tasks, in the order of tasks.def. All shared, immutable, valid for ever. */
+/* The built-in tasks, in the order of tasks.def; all shared, immutable, valid for ever. Behind
+ * them the places of plug-ins: one is never used for another task, so that an index means the
+ * same task as long as anybody has it. Any thread may look. */
 size_t task_count(void);
-const struct harvest_task *task_at(size_t i); /* i < task_count() */
-const struct harvest_task *task_find(const char *name); /* NULL when unknown */
+/* i < task_count(). NULL: the plug-in is closed (which happens at the end, or in tests). */
+const struct harvest_task *task_at(size_t i);
+/* False: it is no longer found by its name; whoever has its index may still work with it. */
+bool task_is_served(size_t i);
+/* By name, of what is served: NULL, SIZE_MAX when unknown. */
+const struct harvest_task *task_find(const char *name);
+size_t task_index(const char *name);
+bool task_is_builtin(const char *name);
 
-/* Tasks of plug-ins stand behind the built-in ones. One thread, while no other looks at the
- * catalogue. t, path (of the shared object) are borrowed. Their reference and sample are NULL:
- * ask the plug-in. HV_E_BUSY: the name is taken, or TASK_PLUGINS_MAX are there. */
-enum { TASK_PLUGINS_MAX = 16 };
+/* Tasks of plug-ins. One thread at a time, while others look. t, path (of the shared object, or
+ * what it is called) are borrowed. Their reference and sample are NULL: ask the plug-in. One
+ * that was retired is served again in its place. HV_E_BUSY: the name is taken; HV_E_NOMEM:
+ * there have been TASK_PLUGINS_MAX different ones. */
+enum { TASK_PLUGINS_MAX = 224 };
 HV_NODISCARD int task_register(const struct harvest_task *t, const char *path);
+/* Not to be found from now on; t stays borrowed. */
+void task_retire(const struct harvest_task *t);
+/* Forget it: nobody has its index or looks at it any more. */
 void task_unregister(const struct harvest_task *t);
 /* NULL: it is built in (or nobody knows it). */
 const char *task_plugin_path(const struct harvest_task *t);

@@ -433,12 +433,13 @@ static int code_memory(void)
 static int open_code(struct plugin *p, const uint8_t *elf, size_t len, char *why, size_t cap)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-	int err = plugin_elf_check(elf, len, why, cap);
+	char reason[PLUGIN_WHY_CAP];
+	int err = plugin_elf_check(elf, len, reason, sizeof(reason));
 
 	if (err == HV_OK)
-		err = plugin_elf_fits(elf, why, cap);
+		err = plugin_elf_fits(elf, reason, sizeof(reason));
 	if (err != HV_OK)
-		return err;
+		return fail(why, cap, err, "plug-in %s: %s", p->path, reason);
 	p->code_fd = code_memory();
 	for (size_t done = 0; p->code_fd >= 0 && done < len;) {
 		ssize_t n = write(p->code_fd, elf + done, len - done);

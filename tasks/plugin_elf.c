@@ -62,7 +62,7 @@ static int check_segments(const struct view *v, char *why, size_t cap)
 	if (FIELD(v, 0, Ehdr, e_phentsize) != row_bytes(v) || n < 1 || n > 64 || at > v->len ||
 	    n * row_bytes(v) > v->len - at)
 		return refuse(HV_E_FORMAT, why, cap,
-			      "plug-in is cut short or damaged: its %llu program headers do not "
+			      "it is cut short or damaged: its %llu program headers do not "
 			      "lie in its %zu bytes",
 			      (unsigned long long)n, v->len);
 	for (uint64_t i = 0; i < n; i++) {
@@ -75,38 +75,34 @@ static int check_segments(const struct view *v, char *why, size_t cap)
 		dynamic |= type == PT_DYNAMIC;
 		if (offset > v->len || size > v->len - offset)
 			return refuse(HV_E_FORMAT, why, cap,
-				      "plug-in is cut short: segment %llu ends at byte %llu of %zu",
+				      "it is cut short: segment %llu ends at byte %llu of %zu",
 				      (unsigned long long)i, (unsigned long long)(offset + size),
 				      v->len);
 	}
 	if (loads && dynamic)
 		return HV_OK;
-	return refuse(HV_E_FORMAT, why, cap, "plug-in has nothing to load: link it with -shared");
+	return refuse(HV_E_FORMAT, why, cap, "it has nothing to load: link it with -shared");
 }
 
 int plugin_elf_check(const uint8_t *elf, size_t len, char *why, size_t cap)
 {
 	struct view v;
 
-	if (len > PLUGIN_ELF_MAX_BYTES)
-		return refuse(HV_E_FORMAT, why, cap,
-			      "plug-in has %zu bytes, at most %d are allowed", len,
-			      PLUGIN_ELF_MAX_BYTES);
 	if (len < EI_NIDENT || memcmp(elf, ELFMAG, SELFMAG) != 0)
 		return refuse(HV_E_FORMAT, why, cap,
-			      "plug-in is no shared object: it does not begin as an ELF file does");
+			      "it is no shared object: it does not begin as an ELF file does");
 	if (elf[EI_CLASS] < ELFCLASS32 || elf[EI_CLASS] > ELFCLASS64 ||
 	    elf[EI_DATA] < ELFDATA2LSB || elf[EI_DATA] > ELFDATA2MSB ||
 	    elf[EI_VERSION] != EV_CURRENT)
 		return refuse(HV_E_FORMAT, why, cap,
-			      "plug-in is an ELF file of unknown class, byte order or version");
+			      "it is an ELF file of unknown class, byte order or version");
 	v = view(elf, len);
 	if (len < head_bytes(&v))
 		return refuse(HV_E_FORMAT, why, cap,
-			      "plug-in is cut short: %zu bytes do not hold an ELF header", len);
+			      "it is cut short: %zu bytes do not hold an ELF header", len);
 	if (FIELD(&v, 0, Ehdr, e_type) != ET_DYN)
 		return refuse(HV_E_FORMAT, why, cap,
-			      "plug-in is an ELF file, but no shared object: link it with -shared");
+			      "it is an ELF file, but no shared object: link it with -shared");
 	return check_segments(&v, why, cap);
 }
 
@@ -172,7 +168,7 @@ int plugin_elf_fits(const uint8_t *elf, char *why, size_t cap)
 
 	if (strcmp(text, HERE) != 0)
 		return refuse(HV_E_VERSION, why, cap,
-			      "plug-in is compiled for %s, this machine is " HERE
+			      "it is compiled for %s, this machine is " HERE
 			      ": search again here with the function's source (harvest-nas "
 			      "search --task FILE.c)",
 			      text);

@@ -7,10 +7,8 @@
 
 /* A plug-in as bytes: what its ELF headers say, before anybody loads it. */
 
-enum { PLUGIN_ELF_MAX_BYTES = 1 << 20 };
-
 /* A shared object, ET_DYN, whose headers and segments lie inside of it. Any machine.
- * HV_E_FORMAT with one sentence that begins with "plug-in". */
+ * HV_E_FORMAT with one sentence that begins with "it". */
 HV_NODISCARD int plugin_elf_check(const uint8_t *elf, size_t len, char *why, size_t cap);
 /* It is for the machine that this program is for. HV_E_VERSION says which two they are. Only of
  * what plugin_elf_check() took. */

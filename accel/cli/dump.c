@@ -1,5 +1,6 @@
 #include "accel/cli/open.h"
 #include "tasks/metric.h"
+#include "tasks/plugin_elf.h"
 #include "util/json_out.h"
 #include <stdio.h>
 
@@ -212,6 +213,12 @@ static void print_json(const struct package *p, const char *hex)
 			json_host(&j, p);
 		json_cert(&j, &p->cert);
 	}
+	if (p->plugin != NULL) {
+		hv_json_object(&j, "plugin");
+		hv_json_u64(&j, "bytes", p->plugin_len);
+		hv_json_str(&j, "machine", plugin_elf_machine(p->plugin));
+		hv_json_end_object(&j);
+	}
 	hv_json_object(&j, "cost");
 	hv_json_bool(&j, "modelled", true);
 	hv_json_u64(&j, "fixed_cycles", p->fixed_cycles);
@@ -357,6 +364,9 @@ static void print_text(const struct package *p, const char *hex)
 		text_cert(&p->cert);
 		text_cert_domain(&p->cert);
 	}
+	if (p->plugin != NULL)
+		printf("plug-in      %zu bytes of machine code for %s: the exact function\n",
+		       p->plugin_len, plugin_elf_machine(p->plugin));
 	printf("cost         %u cycles a run and %u a record, %.3f uJ a record (modelled)\n",
 	       p->fixed_cycles, p->record_cycles, p->record_energy_uj);
 	printf("provenance   %s; seed %llu; tool version %s; %u known-answer vectors\n", p->recipe,

@@ -155,7 +155,7 @@ static int check_domain(const struct package *p, char *why, size_t cap)
 
 static int check_host_task(const struct package *p, char *why, size_t cap)
 {
-	const struct harvest_task *t = task_find(p->task);
+	const struct harvest_task *t = p->plugin == NULL ? task_find(p->task) : NULL;
 	const struct hostprog *h = p->host;
 
 	if (t == NULL)
@@ -179,7 +179,7 @@ static int check_host_task(const struct package *p, char *why, size_t cap)
 
 static int check_task(const struct package *p, char *why, size_t cap)
 {
-	const struct harvest_task *t = task_find(p->task);
+	const struct harvest_task *t = p->plugin == NULL ? task_find(p->task) : NULL;
 	const struct cnn_steps *s = &p->steps;
 
 	if (t == NULL)
@@ -334,6 +334,16 @@ static int check_network(const struct package *p, char *why, size_t cap)
 	return r == HV_OK ? check_kats(p, why, cap) : r;
 }
 
+/* A package must not bring its own idea of what a built-in task is. Whether a plug-in and the
+ * package it comes in go together is judged by whoever opens it. */
+static int check_plugin(const struct package *p, char *why, size_t cap)
+{
+	if (p->plugin == NULL || !task_is_builtin(p->task))
+		return HV_OK;
+	return package_refuse(HV_E_FORMAT, why, cap,
+			      "package carries a plug-in for task %s, which is built in", p->task);
+}
+
 /* An approximation with a host program: any layers. */
 static int check_hosted(const struct package *p, char *why, size_t cap)
 {
@@ -370,6 +380,9 @@ int package_check(const struct package *p, char *why, size_t cap)
 		return package_refuse(
 			HV_E_FORMAT, why, cap,
 			"name of package or task is not 1 to 31 of a-z, 0-9, _ and -");
+	r = check_plugin(p, why, cap);
+	if (r < 0)
+		return r;
 	if (p->host != NULL)
 		return check_hosted(p, why, cap);
 	if (p->steps.input == CNN_IN_BYTES)

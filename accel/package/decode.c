@@ -250,6 +250,13 @@ static int take_host(const Hvm__Package *m, struct package *p, char *why, size_t
 			     p->host->in_elements, &p->support, why, cap);
 }
 
+static int take_plugin(const Hvm__Plugin *m, struct package *p, char *why, size_t cap)
+{
+	if (m == NULL)
+		return HV_OK;
+	return package_set_plugin(p, m->elf.data, m->elf.len, why, cap);
+}
+
 static int take_cert(const Hvm__Certificate *m, struct package_cert *c, char *why, size_t cap)
 {
 	if (m == NULL)
@@ -321,12 +328,13 @@ static int take_origin(const Hvm__Package *m, struct package *p, char *why, size
 static int take_nothing(const Hvm__Package *m, const struct package *p, char *why, size_t cap)
 {
 	if (m->cert != NULL || m->steps.len > 0 || m->host.len > 0 || m->n_domain > 0 ||
-	    m->support.len > 0)
+	    m->support.len > 0 || m->plugin != NULL)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "package of a network has a %s, which goes with a task",
-				      m->cert != NULL    ? "certificate"
-				      : m->steps.len > 0 ? "table of steps"
-							 : "host program or a domain");
+				      m->cert != NULL     ? "certificate"
+				      : m->steps.len > 0  ? "table of steps"
+				      : m->plugin != NULL ? "plug-in"
+							  : "host program or a domain");
 	return package_check_net(p, why, cap);
 }
 
@@ -360,6 +368,8 @@ static int take_package(const Hvm__Package *m, struct package *p, char *why, siz
 		r = take_host(m, p, why, cap);
 	if (r == HV_OK && p->kind == PACKAGE_APPROXIMATION)
 		r = take_cert(m->cert, &p->cert, why, cap);
+	if (r == HV_OK)
+		r = take_plugin(m->plugin, p, why, cap);
 	if (r == HV_OK)
 		r = take_kats(m, p, why, cap);
 	if (r == HV_OK)
@@ -410,15 +420,21 @@ static int unpack(const uint8_t *message, size_t n, struct arena *a, struct pack
 {
 	ProtobufCAllocator allocator = { arena_alloc, arena_release, a };
 	const Hvm__Package *m = hvm__package__unpack(&allocator, n, message);
+	size_t code;
 
 	if (m == NULL)
 		return package_refuse(
 			HV_E_FORMAT, why, cap,
 			"package content is no Package message, or has too many parts");
-	if (m->kind == PACKAGE_APPROXIMATION && n > PACKAGE_MAX_BYTES - PACKAGE_HEAD_BYTES)
+	if (m->plugin != NULL && m->plugin->elf.len > PACKAGE_PLUGIN_MAX_BYTES)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "plug-in has %zu bytes, at most %d are allowed",
+				      m->plugin->elf.len, PACKAGE_PLUGIN_MAX_BYTES);
+	code = m->plugin != NULL ? m->plugin->elf.len + 16 : 0; /* with keys and lengths */
+	if (m->kind == PACKAGE_APPROXIMATION && n > PACKAGE_MAX_BYTES - PACKAGE_HEAD_BYTES + code)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "package has %zu bytes, at most %d are allowed",
-				      n + PACKAGE_HEAD_BYTES, PACKAGE_MAX_BYTES);
+				      n + PACKAGE_HEAD_BYTES - code, PACKAGE_MAX_BYTES);
 	return take_package(m, p, why, cap);
 }
 

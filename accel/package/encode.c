@@ -10,6 +10,7 @@ struct parts {
 	Hvm__Package package;
 	Hvm__Network net;
 	Hvm__Certificate cert;
+	Hvm__Plugin plugin;
 	Hvm__Cost cost;
 	Hvm__Provenance provenance;
 	Hvm__Layer layer[CNN_LAYERS_MAX], *layers[CNN_LAYERS_MAX];
@@ -144,6 +145,9 @@ static void fill_package(struct package *p, struct parts *q)
 	fill_net(&p->net, q);
 	fill_cert(&p->cert, &q->cert);
 	fill_kats(p, q);
+	hvm__plugin__init(&q->plugin);
+	q->plugin.elf = borrowed(p->plugin, p->plugin_len);
+	q->package.plugin = p->plugin != NULL ? &q->plugin : NULL;
 	hvm__cost__init(&q->cost);
 	q->cost.fixed_cycles = p->fixed_cycles;
 	q->cost.record_cycles = p->record_cycles;
@@ -176,7 +180,8 @@ int package_encode(struct package *p, uint8_t **bytes, size_t *len)
 	if (r < 0)
 		return r;
 	n = hvm__package__get_packed_size(&q->package);
-	if (n > package_max_bytes(p->kind) - PACKAGE_HEAD_BYTES)
+	if (n > package_max_bytes(p->kind) - PACKAGE_HEAD_BYTES +
+			(p->plugin != NULL ? p->plugin_len + 16 : 0))
 		return HV_E_BUSY;
 	out = malloc(PACKAGE_HEAD_BYTES + n);
 	if (out == NULL)

@@ -1,5 +1,7 @@
 #include "accel/package/package.h"
 #include "accel/package/check.h"
+#include "tasks/plugin_elf.h"
+#include "util/fs/sha256.h"
 #include "util/own.h"
 #include <string.h>
 
@@ -19,6 +21,7 @@ void package_free(struct package *p)
 	hostprog_free(p->host);
 	free(p->domain);
 	support_free(p->support);
+	free(p->plugin);
 	free(p);
 }
 
@@ -38,6 +41,36 @@ int package_read(const char *path, struct package **p, char *why, size_t cap)
 		return package_refuse(r, why, cap, "%s cannot be read: %s", path, hv_err_text(r));
 	r = package_decode(bytes, len, p, why, cap);
 	return r;
+}
+
+int package_set_plugin(struct package *p, const uint8_t *elf, size_t len, char *why, size_t cap)
+{
+	struct hv_sha256 sha;
+	char reason[200];
+	uint8_t *copy;
+	int r;
+
+	r = plugin_elf_check(elf, len, reason, sizeof(reason));
+	if (r < 0)
+		return package_refuse(r, why, cap, "plug-in: %s", reason);
+	copy = malloc(len);
+	if (copy == NULL)
+		return package_refuse(HV_E_NOMEM, why, cap, "out of memory");
+	memcpy(copy, elf, len);
+	len = plugin_elf_trim(copy, len);
+	if (len > PACKAGE_PLUGIN_MAX_BYTES) {
+		free(copy);
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "plug-in has %zu bytes, at most %d are allowed", len,
+				      PACKAGE_PLUGIN_MAX_BYTES);
+	}
+	free(p->plugin);
+	p->plugin = copy;
+	p->plugin_len = len;
+	hv_sha256_init(&sha);
+	hv_sha256_add(&sha, copy, p->plugin_len);
+	hv_sha256_end(&sha, p->plugin_hash);
+	return HV_OK;
 }
 
 size_t package_in_bytes(const struct package *p)

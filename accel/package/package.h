@@ -10,9 +10,10 @@
 /* An approximation or network package (*.hvm): "HVM1", u32 length, 32 bytes SHA-256 of what
  * follows, then a Package message of proto/model.proto. */
 enum {
-	PACKAGE_MAX_BYTES = 1 << 20, /* of an approximation */
+	PACKAGE_MAX_BYTES = 1 << 20, /* of an approximation, without its plug-in */
 	PACKAGE_NETWORK_MAX_BYTES = 8 << 20, /* of a network: weights take a byte each */
 	PACKAGE_KATS_MAX = 16,
+	PACKAGE_PLUGIN_MAX_BYTES = 1 << 20,
 	PACKAGE_HEAD_BYTES = 40,
 };
 
@@ -62,6 +63,11 @@ struct package {
 	uint32_t n_domain;
 	struct support *support; /* owned; with host: where in the domain's box records are; NULL:
 				    anywhere */
+	uint8_t *plugin; /* owned; the exact function as a shared object, of any machine, or NULL;
+			    only of a task that is not built in. Machine code of whoever made the
+			    package: never run it without being told to */
+	size_t plugin_len;
+	uint8_t plugin_hash[32]; /* SHA-256 of it */
 	struct package_cert cert;
 	unsigned n_kats;
 	struct package_kat kat[PACKAGE_KATS_MAX];
@@ -77,6 +83,9 @@ struct package {
 HV_NODISCARD int package_decode(const uint8_t *bytes, size_t len, struct package **p, char *why,
 				size_t cap);
 HV_NODISCARD int package_read(const char *path, struct package **p, char *why, size_t cap);
+/* Give it a plug-in, which is copied and trimmed (tasks/plugin_elf.h). HV_E_FORMAT, HV_E_NOMEM. */
+HV_NODISCARD int package_set_plugin(struct package *p, const uint8_t *elf, size_t len, char *why,
+				    size_t cap);
 /* Bytes of a package file, returned owned; also sets p->hash. */
 HV_NODISCARD int package_encode(struct package *p, uint8_t **bytes, size_t *len);
 /* Bytes of one record and of its answer. */

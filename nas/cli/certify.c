@@ -150,7 +150,14 @@ int nas_cli_certify(const struct nas_cli *c)
 		package_free(p);
 		return r;
 	}
-	r = nas_cli_task(c, c->opt[OPT_TASK] != NULL ? c->opt[OPT_TASK] : p->task, &t);
+	if (c->opt[OPT_TASK] == NULL && p->plugin != NULL)
+		r = nas_cli_fail(
+			c, HV_E_INVAL,
+			"task %s is not built in: name its function with --task FILE.c, or "
+			"say --task %s to run the machine code that the package carries",
+			p->task, c->argv[0]);
+	else
+		r = nas_cli_task(c, c->opt[OPT_TASK] != NULL ? c->opt[OPT_TASK] : p->task, &t);
 	if (r == EXIT_DONE)
 		r = check_task(c, p, t);
 	if (r != EXIT_DONE) {

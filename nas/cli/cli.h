@@ -62,7 +62,11 @@ bool nas_cli_whole(const struct nas_cli *c, enum nas_opt o, uint64_t lo, uint64_
  * nas_cli_task_close(). */
 int nas_cli_task(const struct nas_cli *c, const char *name, const struct harvest_task **task);
 void nas_cli_task_close(void);
+/* A name of --task that is one of a file: source, shared object or package. */
+bool nas_cli_is_file(const char *name);
 int nas_cli_plugin(const struct nas_cli *c, const char *path, const struct harvest_task **task);
+/* The package gets the plug-in of the task, if it is of one. HV_E_FORMAT, HV_E_NOMEM. */
+HV_NODISCARD int nas_cli_task_pack(struct package *p, char *why, size_t cap);
 /* HV_OK, or what a plug-in broke with while it was used, and a sentence. */
 int nas_cli_task_broken(const char **why);
 

@@ -14,7 +14,7 @@ static const struct {
 	const char *name, *value, *about;
 } options[OPT_COUNT] = {
 	[OPT_JSON] = { "--json", NULL, "one JSON document on standard output" },
-	[OPT_TASK] = { "--task", "NAME|FILE.so", "a built-in task, or a plug-in" },
+	[OPT_TASK] = { "--task", "NAME|FILE", "a built-in task, or a function: FILE.c, .so, .hvm" },
 	[OPT_TARGET] = { "--target", "max78000", "the accelerator; there is one" },
 	[OPT_MAX_ERROR] = { "--max-error", "X", "in the task's metric; else the task's marks" },
 	[OPT_MAX_LATENCY] = { "--max-latency-us", "N", "of the accelerator, for one record" },

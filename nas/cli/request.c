@@ -101,13 +101,11 @@ int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struc
 
 int nas_cli_task(const struct nas_cli *c, const char *name, const struct harvest_task **task)
 {
-	size_t n = name != NULL ? strlen(name) : 0;
-
 	if (name == NULL)
 		return nas_cli_fail(c, HV_E_INVAL,
 				    "--task NAME is missing: what to approximate; "
 				    "harvest-nas list prints the names");
-	if (strchr(name, '/') != NULL || (n > 3 && strcmp(name + n - 3, ".so") == 0))
+	if (nas_cli_is_file(name))
 		return nas_cli_plugin(c, name, task);
 	*task = task_find(name);
 	if (*task != NULL)

@@ -194,9 +194,13 @@ static int write_package(const struct outcome *o, const char *path)
 {
 	hv_autofree uint8_t *bytes = NULL;
 	struct package *p = o->chosen->package;
+	char why[200] = "";
 	size_t len;
-	int r = package_encode(p, &bytes, &len);
+	int r = nas_cli_task_pack(p, why, sizeof(why));
 
+	if (r < 0)
+		return nas_cli_fail(o->c, r, "%s cannot be made: %s", path, why);
+	r = package_encode(p, &bytes, &len);
 	if (r < 0)
 		return nas_cli_fail(o->c, r, "%s cannot be made: %s", path, hv_err_text(r));
 	if (hv_file_write(path, bytes, len) < 0)
