@@ -201,6 +201,20 @@ static void make_handles(struct app *a)
 	a->have_handles = true;
 }
 
+static void on_task_enters(void *ctx, size_t task, double record_us)
+{
+	struct app *a = ctx;
+
+	cpu_task_enters(a->cpu, (uint32_t)task, record_us);
+}
+
+static void on_task_leaves(void *ctx, size_t task)
+{
+	struct app *a = ctx;
+
+	cpu_task_leaves(a->cpu, (uint32_t)task);
+}
+
 static int make_core(struct app *a, char *why, size_t cap)
 {
 	struct dispatch_parts parts = { .store = &a->store,
@@ -217,8 +231,10 @@ static int make_core(struct app *a, char *why, size_t cap)
 	err = store_init(&a->store, &a->opt.limits, epoch);
 	if (err == HV_OK) /* before models and kernels: both know tasks by the catalogue */
 		err = plugins_open(a->opt.plugins_dir, &a->plugins);
+	if (err == HV_OK && a->opt.no_package_code)
+		plugins_code_forbid(a->plugins);
 	if (err == HV_OK)
-		err = models_new(a->opt.models_dirs, a->opt.state_dir, &a->models);
+		err = models_new(a->opt.models_dirs, a->opt.state_dir, a->plugins, &a->models);
 	parts.models = a->models;
 	if (err == HV_OK)
 		err = dispatch_new(&parts, &ev, &a->dispatch);
@@ -227,6 +243,8 @@ static int make_core(struct app *a, char *why, size_t cap)
 		err = cpu_new(&a->loop, default_workers(a->opt.workers), dispatch_on_cpu_done,
 			      a->dispatch, &a->cpu);
 	}
+	if (err == HV_OK)
+		plugins_on_change(a->plugins, on_task_enters, on_task_leaves, a);
 	return err;
 }
 

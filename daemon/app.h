@@ -3,6 +3,7 @@
 #include "daemon/limits.h"
 #include "daemon/sched/sched.h"
 #include "util/fs/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct app_options {
 	const char *models_dirs; /* colon-separated */
 	const char *state_dir;
 	const char *plugins_dir; /* task plug-ins; NULL: none */
+	bool no_package_code; /* packages may not bring the function of their task */
 	const char *program; /* "harvestd 0.1.0" */
 	int client_fd, boards_fd; /* listening, from the service manager; -1: make them */
 	uint32_t workers; /* 0: cores, at most CPU_WORKERS_MAX */

@@ -11,6 +11,11 @@ libhvsched_la_SOURCES = \
 	daemon/sched/queue.c daemon/sched/queue.h
 libhvsched_la_LIBADD = libhvtasks.la -lm
 
+# tasks of plug-ins, for cores and models
+noinst_LTLIBRARIES += libhvplugins.la
+libhvplugins_la_SOURCES = daemon/cpu/plugins.c daemon/cpu/plugins.h
+libhvplugins_la_LIBADD = libhvplugin.la libhvlog.la
+
 # jobs, cores and what joins them with the boards
 noinst_LTLIBRARIES += libhvjobs.la
 libhvjobs_la_SOURCES = \
@@ -19,12 +24,11 @@ libhvjobs_la_SOURCES = \
 	daemon/job/buf.c daemon/job/ranges.c daemon/job/ranges.h \
 	daemon/job/timers.c daemon/job/timers.h daemon/job/names.c daemon/job/names.h \
 	daemon/cpu/cpu.c daemon/cpu/cpu.h daemon/cpu/spsc.h \
-	daemon/cpu/plugins.c daemon/cpu/plugins.h \
 	daemon/dispatch/dispatch.c daemon/dispatch/dispatch.h daemon/dispatch/inside.h \
 	daemon/dispatch/facts.c daemon/dispatch/quota.c daemon/dispatch/cores.c \
 	daemon/dispatch/boards.c
 libhvjobs_la_CFLAGS = $(HV_CFLAGS) $(UV_CFLAGS) -pthread
-libhvjobs_la_LIBADD = libhvsched.la libhvplugin.la libhvlog.la libhvtasks.la libhvutil.la $(UV_LIBS)
+libhvjobs_la_LIBADD = libhvsched.la libhvplugins.la libhvlog.la libhvtasks.la libhvutil.la $(UV_LIBS)
 
 # clients
 noinst_LTLIBRARIES += libhvipc.la

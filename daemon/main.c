@@ -57,6 +57,13 @@ static int set_plugins(struct settings *s, const char *arg)
 	return set_path(s->paths.plugins, sizeof(s->paths.plugins), arg);
 }
 
+static int set_no_package_code(struct settings *s, const char *arg)
+{
+	(void)arg;
+	s->app.no_package_code = true;
+	return HV_OK;
+}
+
 static int set_workers(struct settings *s, const char *arg)
 {
 	char *end;
@@ -118,6 +125,7 @@ static const struct {
 	{ "models",        "DIRS",  "packages, colon-separated [" PKGDATADIR "/models]", set_models },
 	{ "state",         "DIR",   "where installed packages are kept [/var/lib/harvest or $XDG_STATE_HOME/harvest]", set_state },
 	{ "plugins",       "DIR",   "task plug-ins, every .so in it [" PKGLIBDIR "/plugins]", set_plugins },
+	{ "no-package-code", NULL,  "refuse packages that bring the function of a task as machine code", set_no_package_code },
 	{ "workers",       "N",     "threads for kernels, 1 to 8 [number of cores]", set_workers },
 	{ "policy",        "NAME",  "latency, energy or offload, for jobs that name none [latency]", set_policy },
 	{ "log-level",     "LEVEL", "error, warning, notice, info or debug [notice]", set_level },

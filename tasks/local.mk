@@ -18,7 +18,7 @@ libhvtasks_la_LIBADD = libhvutil.la -lpthread -lm
 noinst_LTLIBRARIES += libhvplugin.la
 libhvplugin_la_SOURCES = \
 	tasks/plugin.h tasks/plugin.c tasks/plugin_check.h tasks/plugin_check.c tasks/plugin_wire.h \
-	tasks/plugin_examine.c
+	tasks/plugin_inside.h tasks/plugin_worker.c tasks/plugin_examine.c
 libhvplugin_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 libhvplugin_la_LIBADD = libhvtasks.la libhvutil.la -lm
 pkglibexec_PROGRAMS += harvest-plugin

@@ -28,7 +28,8 @@ enum {
 
 struct plugin_limits {
 	uint32_t open_ms; /* from start to description; 0: 10000 */
-	uint32_t call_ms; /* of one request of at most batch_bytes; 0: 10000 */
+	uint32_t call_ms; /* of one request of at most batch_bytes; 0: 10000. An examination of
+			     many may take five times as long */
 	uint32_t batch_bytes; /* shared memory for records and answers; 0: 1 MiB */
 };
 
@@ -60,6 +61,10 @@ const struct harvest_task *plugin_task(const struct plugin *p);
 bool plugin_has_weight(const struct plugin *p);
 const char *plugin_path(const struct plugin *p); /* or what it is called */
 
+/* The handle of a task that plugin_task() gave out. */
+const struct plugin *plugin_of(const struct harvest_task *t);
+bool plugin_is_file(const struct plugin *p); /* not code from memory */
+
 /* n records of the stream, from number first on, into out (packed). Checked: floating point
  * records are finite. HV_E_GONE, HV_E_TIMEOUT, HV_E_WRONG (broke its promise: what, in why). */
 HV_NODISCARD int plugin_sample(struct plugin *p, uint64_t seed, uint64_t first, size_t n, void *out,
@@ -75,7 +80,7 @@ HV_NODISCARD int plugin_matrix(struct plugin *p, double *m, char *why, size_t ca
 /* Look for what no single call shows, over n records of the test stream (at least 2): the
  * sampler gives the same record for the same number, in whatever order and in a new process,
  * and not always the same; the reference the same answer for the same record, not the same
- * answer for all, and never NaN. HV_E_WRONG with what was found, and the errors of a call. */
+ * answer for all, and never NaN. HV_E_WRONG with what was found, HV_E_TIMEOUT, and the errors of a call. */
 HV_NODISCARD int plugin_examine(struct plugin *p, size_t n, char *why, size_t cap);
 
 #endif

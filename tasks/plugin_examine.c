@@ -1,27 +1,25 @@
-#include "tasks/plugin.h"
+#include "tasks/plugin_inside.h"
 #include "tasks/catalog.h"
+#include "util/clock.h"
 #include "util/own.h"
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-static int fail(char *why, size_t cap, int err, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *why, size_t cap, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, cap, format, args);
-	va_end(args);
-	return err;
-}
+enum { CALLS_OF_ONE = 5 }; /* an examination's time in that of calls */
 
 struct examined {
 	uint8_t *in, *again, *out, *out_again;
+	uint64_t end_ns;
 };
+
+static int in_time(const struct plugin *p, const struct examined *x, char *why, size_t cap)
+{
+	if (hv_now_ns() <= x->end_ns)
+		return HV_OK;
+	return plugin_fail(why, cap, HV_E_TIMEOUT,
+			   "plug-in %s: its examination took more than %u ms: it is too slow",
+			   plugin_path(p), CALLS_OF_ONE * p->limits.call_ms);
+}
 
 static bool all_equal(const uint8_t *records, size_t bytes, size_t n)
 {
@@ -38,14 +36,18 @@ static int compare_samples(struct plugin *p, struct examined *x, size_t n, char 
 	int err = HV_OK;
 
 	plugin_rest(p);
-	for (size_t i = few; err == HV_OK && i-- > 0;)
+	for (size_t i = few; err == HV_OK && i-- > 0;) {
 		err = plugin_sample(p, 3, i, 1, x->again + i * bytes, why, cap);
+		if (err == HV_OK)
+			err = in_time(p, x, why, cap);
+	}
 	for (size_t i = 0; err == HV_OK && i < few; i++)
 		if (memcmp(x->in + i * bytes, x->again + i * bytes, bytes) != 0)
-			err = fail(why, cap, HV_E_WRONG,
-				   "plug-in %s: record %zu of stream 3 is not the same when it is "
-				   "drawn again: make it of seed and index alone",
-				   plugin_path(p), i);
+			err = plugin_fail(
+				why, cap, HV_E_WRONG,
+				"plug-in %s: record %zu of stream 3 is not the same when it is "
+				"drawn again: make it of seed and index alone",
+				plugin_path(p), i);
 	return err;
 }
 
@@ -58,15 +60,17 @@ static int compare_answers(struct plugin *p, struct examined *x, size_t n, char 
 		err = plugin_reference(p, x->in, n, NULL, x->out_again, NULL, why, cap);
 	for (size_t i = 0; err == HV_OK && i < n; i++)
 		if (memcmp(x->out + i * bytes, x->out_again + i * bytes, bytes) != 0)
-			err = fail(why, cap, HV_E_WRONG,
-				   "plug-in %s: two answers to record %zu of stream 3 differ: the "
-				   "function must depend on its input alone",
-				   plugin_path(p), i);
+			err = plugin_fail(
+				why, cap, HV_E_WRONG,
+				"plug-in %s: two answers to record %zu of stream 3 differ: the "
+				"function must depend on its input alone",
+				plugin_path(p), i);
 	if (err == HV_OK && all_equal(x->out, bytes, n))
-		err = fail(why, cap, HV_E_WRONG,
-			   "plug-in %s: the answers to %zu records are all the same: there is "
-			   "nothing to approximate, or the sampler misses what matters",
-			   plugin_path(p), n);
+		err = plugin_fail(
+			why, cap, HV_E_WRONG,
+			"plug-in %s: the answers to %zu records are all the same: there is "
+			"nothing to approximate, or the sampler misses what matters",
+			plugin_path(p), n);
 	return err;
 }
 
@@ -78,7 +82,7 @@ static int check_domain(const struct plugin *p, const uint8_t *in, size_t n, cha
 	hv_autofree double *v = calloc(elements, sizeof(*v));
 
 	if (v == NULL)
-		return fail(why, cap, HV_E_NOMEM, "out of memory for a record");
+		return plugin_fail(why, cap, HV_E_NOMEM, "out of memory for a record");
 	for (size_t i = 0; plugin_task(p)->domain_count > 0 && i < n; i++) {
 		tensor_to_double(&plugin_task(p)->in, in + i * bytes, v);
 		for (size_t k = 0; k < elements; k++) {
@@ -88,7 +92,7 @@ static int check_domain(const struct plugin *p, const uint8_t *in, size_t n, cha
 				1e-6 * (fabs(r->lo) + fabs(r->hi)); /* of single precision */
 
 			if (v[k] < r->lo - rounding || v[k] > r->hi + rounding)
-				return fail(
+				return plugin_fail(
 					why, cap, HV_E_WRONG,
 					"plug-in %s: element %zu of record %zu of stream 3 is %g, "
 					"outside its domain of %g to %g: make the two agree",
@@ -104,18 +108,19 @@ int plugin_examine(struct plugin *p, size_t n, char *why, size_t cap)
 	       out_bytes = tensor_bytes(&plugin_task(p)->out);
 	hv_autofree uint8_t *in = calloc(n, in_bytes), *again = calloc(n, in_bytes);
 	hv_autofree uint8_t *out = calloc(n, out_bytes), *out_again = calloc(n, out_bytes);
-	struct examined x = { in, again, out, out_again };
+	uint64_t most_ns = (uint64_t)CALLS_OF_ONE * p->limits.call_ms * 1000000;
+	struct examined x = { in, again, out, out_again, hv_now_ns() + most_ns };
 	int err;
 
 	if (n < 2)
-		return fail(why, cap, HV_E_INVAL, "two records are the least to examine");
+		return plugin_fail(why, cap, HV_E_INVAL, "two records are the least to examine");
 	if (in == NULL || again == NULL || out == NULL || out_again == NULL)
-		return fail(why, cap, HV_E_NOMEM, "out of memory for %zu records", n);
+		return plugin_fail(why, cap, HV_E_NOMEM, "out of memory for %zu records", n);
 	err = plugin_sample(p, 3, 0, n, in, why, cap);
 	if (err == HV_OK && all_equal(in, in_bytes, n))
-		err = fail(why, cap, HV_E_WRONG,
-			   "plug-in %s: its sampler draws the same record for every number",
-			   plugin_path(p));
+		err = plugin_fail(why, cap, HV_E_WRONG,
+				  "plug-in %s: its sampler draws the same record for every number",
+				  plugin_path(p));
 	if (err == HV_OK)
 		err = check_domain(p, in, n, why, cap);
 	if (err == HV_OK)

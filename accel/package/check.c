@@ -153,13 +153,11 @@ static int check_domain(const struct package *p, char *why, size_t cap)
 	return HV_OK;
 }
 
-static int check_host_task(const struct package *p, char *why, size_t cap)
+static int check_host_task(const struct package *p, const struct harvest_task *t, char *why,
+			   size_t cap)
 {
-	const struct harvest_task *t = p->plugin == NULL ? task_find(p->task) : NULL;
 	const struct hostprog *h = p->host;
 
-	if (t == NULL)
-		return HV_OK;
 	if (t->version != p->task_version)
 		return package_refuse(HV_E_VERSION, why, cap,
 				      "package is for version %u of task %s, this program has "
@@ -177,13 +175,10 @@ static int check_host_task(const struct package *p, char *why, size_t cap)
 	return HV_OK;
 }
 
-static int check_task(const struct package *p, char *why, size_t cap)
+static int check_task(const struct package *p, const struct harvest_task *t, char *why, size_t cap)
 {
-	const struct harvest_task *t = p->plugin == NULL ? task_find(p->task) : NULL;
 	const struct cnn_steps *s = &p->steps;
 
-	if (t == NULL)
-		return HV_OK;
 	if (t->version != p->task_version)
 		return package_refuse(HV_E_VERSION, why, cap,
 				      "package is for version %u of task %s, this program has "
@@ -205,6 +200,19 @@ static int check_task(const struct package *p, char *why, size_t cap)
 			HV_E_FORMAT, why, cap, "certificate is in %s, task %s is judged by %s",
 			hv_metric_text(p->cert.metric), t->name, hv_metric_text(t->metric));
 	return HV_OK;
+}
+
+int package_check_task(const struct package *p, const struct harvest_task *t, char *why, size_t cap)
+{
+	return p->host != NULL ? check_host_task(p, t, why, cap) : check_task(p, t, why, cap);
+}
+
+/* Who brings its own task is not judged by one of that name which may be here now. */
+static int check_known(const struct package *p, char *why, size_t cap)
+{
+	const struct harvest_task *t = p->plugin == NULL ? task_find(p->task) : NULL;
+
+	return t != NULL ? package_check_task(p, t, why, cap) : HV_OK;
 }
 
 static bool metric_known(enum harvest_metric m)
@@ -366,7 +374,7 @@ static int check_hosted(const struct package *p, char *why, size_t cap)
 		r = check_energy(p, why, cap);
 	if (r == HV_OK)
 		r = check_kats(p, why, cap);
-	return r == HV_OK ? check_host_task(p, why, cap) : r;
+	return r == HV_OK ? check_known(p, why, cap) : r;
 }
 
 int package_check(const struct package *p, char *why, size_t cap)
@@ -408,5 +416,5 @@ int package_check(const struct package *p, char *why, size_t cap)
 	r = check_energy(p, why, cap);
 	if (r == HV_OK)
 		r = check_kats(p, why, cap);
-	return r == HV_OK ? check_task(p, why, cap) : r;
+	return r == HV_OK ? check_known(p, why, cap) : r;
 }

@@ -83,6 +83,9 @@ struct package {
 HV_NODISCARD int package_decode(const uint8_t *bytes, size_t len, struct package **p, char *why,
 				size_t cap);
 HV_NODISCARD int package_read(const char *path, struct package **p, char *why, size_t cap);
+/* Version, records and metric are those of the task. HV_E_VERSION, HV_E_FORMAT. */
+HV_NODISCARD int package_check_task(const struct package *p, const struct harvest_task *t,
+				    char *why, size_t cap);
 /* Give it a plug-in, which is copied and trimmed (tasks/plugin_elf.h). HV_E_FORMAT, HV_E_NOMEM. */
 HV_NODISCARD int package_set_plugin(struct package *p, const uint8_t *elf, size_t len, char *why,
 				    size_t cap);

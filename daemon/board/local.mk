@@ -14,7 +14,8 @@ libhvboards_la_SOURCES = \
 	daemon/link/virtual.c daemon/link/virtual.h \
 	daemon/quality/audit.c daemon/quality/audit.h \
 	daemon/models/models.c daemon/models/models.h daemon/models/models_priv.h \
-	daemon/models/store.c daemon/models/domain.c
+	daemon/models/store.c daemon/models/domain.c daemon/models/tasks.c
 # the domain check reads every record that may go to a board
 libhvboards_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS)
+libhvboards_la_LIBADD = libhvplugins.la
 # not listed here: log (libhvlog), packages (accel), tasks; the program names each once

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <uv.h>
 
@@ -21,10 +22,21 @@ static const double average_weight = 0.1;
 /* Shorter runs on the loop thread are not timed: the clock would be a part of what it sees. */
 static const double learn_us = 2;
 
+/* A process of a thread's own, for one plug-in. */
+struct helper {
+	uint32_t task;
+	struct plugin *plugin; /* NULL: none */
+	uint64_t used; /* when, in calls */
+};
+
+/* Of a thread: every one is a process, and most gateways have few plug-ins. */
+enum { HELPERS_MAX = 4 };
+
 /* One thread's kernels. */
 struct kernels {
 	struct hv_kernel *of[CPU_TASKS_MAX];
-	struct plugin *plugin[CPU_TASKS_MAX]; /* this thread's worker process, from its first use */
+	struct helper helper[HELPERS_MAX];
+	uint64_t calls;
 	double *scratch;
 };
 
@@ -37,6 +49,7 @@ struct worker {
 	double backlog_us;
 	uint32_t given;
 	bool started;
+	atomic_bool tidy, closing; /* said to the thread, with a post of `work` */
 };
 
 struct cpu {
@@ -58,8 +71,13 @@ static int kernels_make(struct kernels *k, uint32_t n_tasks)
 
 	for (uint32_t i = 0; i < n_tasks; i++) {
 		const struct harvest_task *t = task_at(i);
-		size_t n = tensor_elements(&t->out);
-		int err = hv_kernel_new(t, &k->of[i]);
+		size_t n;
+		int err;
+
+		if (t == NULL || task_plugin_path(t) != NULL)
+			continue;
+		n = tensor_elements(&t->out);
+		err = hv_kernel_new(t, &k->of[i]);
 
 		if (err != HV_OK && err != HV_E_NOENT)
 			return err;
@@ -73,37 +91,86 @@ static void kernels_free(struct kernels *k)
 {
 	for (size_t i = 0; i < CPU_TASKS_MAX; i++)
 		hv_kernel_free(k->of[i]);
-	for (size_t i = 0; i < CPU_TASKS_MAX; i++)
-		plugin_close(k->plugin[i]);
+	for (size_t i = 0; i < HELPERS_MAX; i++)
+		plugin_close(k->helper[i].plugin);
 	free(k->scratch);
 }
 
-static int plugin_run(struct plugin **p, const struct harvest_task *t, const uint8_t *in,
-		      uint8_t *out, uint32_t records, char *why, size_t cap)
+static void helper_end(struct helper *h)
 {
-	int err = *p == NULL ? plugins_worker(t, p, why, cap) : HV_OK;
-
-	return err == HV_OK ? plugin_reference(*p, in, records, NULL, out, NULL, why, cap) : err;
+	plugin_close(h->plugin);
+	h->plugin = NULL;
 }
 
-/* A task without a fast kernel is run by its definition, one of a plug-in by its process. */
-static int kernels_run(struct kernels *k, uint32_t task, const uint8_t *in, uint8_t *out,
-		       uint32_t records, char *why, size_t cap)
+/* The one for a task; else one to be used for it: free, or the one that was used least lately. */
+static struct helper *helper_for(struct kernels *k, uint32_t task)
+{
+	struct helper *best = &k->helper[0];
+
+	for (size_t i = 0; i < HELPERS_MAX; i++) {
+		struct helper *h = &k->helper[i];
+
+		if (h->plugin != NULL && h->task == task)
+			return h;
+		if (best->plugin != NULL && (h->plugin == NULL || h->used < best->used))
+			best = h;
+	}
+	helper_end(best);
+	best->task = task;
+	return best;
+}
+
+/* End those whose task has left. */
+static void helpers_tidy(struct kernels *k)
+{
+	for (size_t i = 0; i < HELPERS_MAX; i++)
+		if (k->helper[i].plugin != NULL && !task_is_served(k->helper[i].task))
+			helper_end(&k->helper[i]);
+}
+
+static int plugin_run(struct kernels *k, uint32_t task, const uint8_t *in, uint8_t *out,
+		      const struct cpu_unit *u, char *why, size_t cap)
+{
+	struct helper *h = helper_for(k, task);
+	int err = HV_OK;
+
+	h->used = ++k->calls;
+	if (h->plugin == NULL)
+		err = plugins_worker(task_at(task), &h->plugin, why, cap);
+	if (err != HV_OK)
+		return err;
+	plugin_number_from(h->plugin, u->first);
+	return plugin_reference(h->plugin, in, u->records, NULL, out, NULL, why, cap);
+}
+
+/* A task without a fast kernel is run by its definition. */
+static void kernels_run(struct kernels *k, uint32_t task, const uint8_t *in, uint8_t *out,
+			uint32_t records)
 {
 	const struct harvest_task *t = task_at(task);
 	size_t ib, ob;
 
-	if (task_plugin_path(t) != NULL)
-		return plugin_run(&k->plugin[task], t, in, out, records, why, cap);
 	if (k->of[task] != NULL) {
 		hv_kernel_run(k->of[task], in, out, records);
-		return HV_OK;
+		return;
 	}
 	ib = tensor_bytes(&t->in);
 	ob = tensor_bytes(&t->out);
 	for (uint32_t i = 0; i < records; i++)
 		task_exact(t, in + i * ib, out + i * ob, k->scratch);
-	return HV_OK;
+}
+
+static int unit_run(struct kernels *k, struct cpu_unit *u)
+{
+	int err;
+
+	if (task_plugin_path(task_at(u->task)) == NULL) {
+		kernels_run(k, u->task, u->in, u->out, u->records);
+		return HV_OK;
+	}
+	err = plugin_run(k, u->task, u->in, u->out, u, u->why, sizeof(u->why));
+	helpers_tidy(k);
+	return err;
 }
 
 static void *worker_main(void *arg)
@@ -115,12 +182,15 @@ static void *worker_main(void *arg)
 
 		while (sem_wait(&w->work) != 0 && errno == EINTR)
 			;
+		if (atomic_exchange(&w->tidy, false))
+			helpers_tidy(&w->kernels);
 		u = spsc_pop(&w->todo);
-		if (u == NULL) /* the closing post comes after all work */
+		if (u == NULL && atomic_load(&w->closing)) /* its post comes after all work */
 			return NULL;
+		if (u == NULL)
+			continue;
 		u->begin_ns = hv_now_ns();
-		u->err = kernels_run(&w->kernels, u->task, u->in, u->out, u->records, u->why,
-				     sizeof(u->why));
+		u->err = unit_run(&w->kernels, u);
 		u->end_ns = hv_now_ns();
 		spsc_push(&w->done, u);
 		uv_async_send(&w->cpu->wake);
@@ -156,55 +226,37 @@ static void on_wake(uv_async_t *h)
 
 enum { MEASURE_RECORDS = 8, MEASURE_ROUNDS = 4 };
 
-static int draw(struct cpu *c, uint32_t task, uint8_t *in)
-{
-	const struct harvest_task *t = task_at(task);
-	size_t ib = tensor_bytes(&t->in);
-	char why[PLUGIN_WHY_CAP];
-	int err;
-
-	if (task_plugin_path(t) == NULL) {
-		for (uint64_t r = 0; r < MEASURE_RECORDS; r++)
-			t->sample(1, r, in + r * ib);
-		return HV_OK;
-	}
-	err = plugins_worker(t, &c->here.plugin[task], why, sizeof(why));
-	if (err != HV_OK)
-		return err;
-	return plugin_sample(c->here.plugin[task], 1, 0, MEASURE_RECORDS, in, why, sizeof(why));
-}
-
-/* First guess of each kernel: the best of a few short runs. A plug-in that was fine a moment
- * ago and fails now keeps a guess that is high. */
+/* First guess of each kernel: the best of a few short runs. Plug-ins were timed by whoever
+ * opened them: cpu_task_enters(). */
 static int measure(struct cpu *c)
 {
 	enum { RECORDS = MEASURE_RECORDS, ROUNDS = MEASURE_ROUNDS };
 
+	for (uint32_t i = 0; i < CPU_TASKS_MAX; i++)
+		c->record_us[i] = worker_backlog_us;
 	for (uint32_t i = 0; i < c->n_tasks; i++) {
 		const struct harvest_task *t = task_at(i);
-		size_t ib = tensor_bytes(&t->in);
+		bool ours = t != NULL && task_plugin_path(t) == NULL;
+		size_t ib = ours ? tensor_bytes(&t->in) : 1;
+		size_t ob = ours ? tensor_bytes(&t->out) : 1;
 		hv_autofree uint8_t *in = aligned_alloc(64, (RECORDS * ib + 63) / 64 * 64);
-		hv_autofree uint8_t *out =
-			aligned_alloc(64, (RECORDS * tensor_bytes(&t->out) + 63) / 64 * 64);
+		hv_autofree uint8_t *out = aligned_alloc(64, (RECORDS * ob + 63) / 64 * 64);
 		double best_us = INFINITY;
 
 		if (in == NULL || out == NULL)
 			return HV_E_NOMEM;
-		c->record_us[i] = worker_backlog_us;
-		for (int k = draw(c, i, in) == HV_OK ? 0 : ROUNDS; k < ROUNDS; k++) {
+		for (uint64_t r = 0; ours && r < RECORDS; r++)
+			t->sample(1, r, in + r * ib);
+		for (int k = 0; ours && k < ROUNDS; k++) {
 			uint64_t begin = hv_now_ns();
-			char why[PLUGIN_WHY_CAP];
 			double us;
 
-			if (kernels_run(&c->here, i, in, out, RECORDS, why, sizeof(why)) != HV_OK)
-				break;
+			kernels_run(&c->here, i, in, out, RECORDS);
 			us = (double)(hv_now_ns() - begin) / 1000.0 / RECORDS;
 			best_us = us < best_us ? us : best_us;
 		}
-		if (isfinite(best_us))
+		if (ours)
 			c->record_us[i] = best_us;
-		plugin_close(c->here.plugin[i]); /* the loop thread never runs one */
-		c->here.plugin[i] = NULL;
 	}
 	return HV_OK;
 }
@@ -235,9 +287,12 @@ static int worker_start(struct cpu *c, struct worker *w)
 
 static void stop_threads(struct cpu *c)
 {
-	for (uint32_t i = 0; i < c->n_workers; i++)
-		if (c->worker[i].started)
-			sem_post(&c->worker[i].work);
+	for (uint32_t i = 0; i < c->n_workers; i++) {
+		if (!c->worker[i].started)
+			continue;
+		atomic_store(&c->worker[i].closing, true);
+		sem_post(&c->worker[i].work);
+	}
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		struct worker *w = &c->worker[i];
 
@@ -306,6 +361,23 @@ void cpu_close(struct cpu *c, void (*done)(void *ctx), void *ctx)
 	uv_close((uv_handle_t *)&c->wake, on_closed);
 }
 
+void cpu_task_enters(struct cpu *c, uint32_t task, double record_us)
+{
+	if (task < CPU_TASKS_MAX)
+		c->record_us[task] = record_us;
+}
+
+void cpu_task_leaves(struct cpu *c, uint32_t task)
+{
+	(void)task; /* threads look themselves which tasks are served */
+	for (uint32_t i = 0; i < c->n_workers; i++) {
+		if (!c->worker[i].started)
+			continue;
+		atomic_store(&c->worker[i].tidy, true);
+		sem_post(&c->worker[i].work);
+	}
+}
+
 static struct worker *least_busy(const struct cpu *c)
 {
 	const struct worker *best = NULL;
@@ -352,7 +424,7 @@ void cpu_run_here(struct cpu *c, uint32_t task, const uint8_t *in, uint8_t *out,
 	double predicted_us = records * c->record_us[task];
 	uint64_t begin_ns = predicted_us >= learn_us ? hv_now_ns() : 0;
 
-	(void)kernels_run(&c->here, task, in, out, records, NULL, 0); /* no plug-in: cannot fail */
+	kernels_run(&c->here, task, in, out, records);
 	*end_ns = hv_now_ns();
 	if (begin_ns != 0)
 		learn(c, task, *end_ns - begin_ns, records);

@@ -10,12 +10,13 @@
 struct cpu;
 struct uv_loop_s;
 
-enum { CPU_WORKERS_MAX = 8, CPU_TASKS_MAX = 64 };
+enum { CPU_WORKERS_MAX = 8, CPU_TASKS_MAX = 256 };
 
 /* One piece of work. Owner: the caller; must live until done. */
 struct cpu_unit {
 	uint32_t task; /* index in the catalogue */
 	uint32_t records;
+	uint32_t first; /* number of its first record, for messages */
 	const uint8_t *in;
 	uint8_t *out;
 	uint64_t begin_ns, end_ns; /* filled when done */
@@ -36,6 +37,12 @@ HV_NODISCARD int cpu_new(struct uv_loop_s *loop, uint32_t workers, cpu_done_fn d
  * then done runs when the handle is closed. */
 void cpu_close(struct cpu *c, void (*done)(void *ctx), void *ctx);
 void cpu_free(struct cpu *c);
+
+/* A task of a plug-in that came while others ran, or came again. record_us: the first guess. */
+void cpu_task_enters(struct cpu *c, uint32_t task, double record_us);
+/* Nobody finds it any more: processes that wait for work of it are ended. Units that have it, or
+ * will, are still run. */
+void cpu_task_leaves(struct cpu *c, uint32_t task);
 
 /* Room for another unit: a worker with little to do. */
 bool cpu_has_room(const struct cpu *c);

@@ -1,12 +1,14 @@
 #include "daemon/dispatch/inside.h"
+#include "tasks/catalog.h"
 #include "util/clock.h"
 #include <math.h>
 
 double cores_queued_us(const struct dispatch *d, enum squeue_class cls)
 {
+	uint32_t tasks = task_count() < CPU_TASKS_MAX ? (uint32_t)task_count() : CPU_TASKS_MAX;
 	double us = 0;
 
-	for (uint32_t t = 0; d->cpu_queue.waiting > 0 && t < CPU_TASKS_MAX; t++) {
+	for (uint32_t t = 0; d->cpu_queue.waiting > 0 && t < tasks; t++) {
 		uint64_t records = 0;
 
 		for (int c = 0; c <= (int)cls; c++)
@@ -64,6 +66,7 @@ static bool hand_out(struct dispatch *d, struct job *j)
 	u->as.cpu = (struct cpu_unit){
 		.task = j->task_index,
 		.records = u->count,
+		.first = u->start,
 		.in = j->in->data + (size_t)u->start * (j->in->bytes / j->spec.records),
 		.out = j->out->data + (size_t)u->start * (j->out->bytes / j->spec.records),
 	};

@@ -318,6 +318,12 @@ int dispatch_submit(struct dispatch *d, const struct dispatch_request *r, struct
 		snprintf(why, cap, "the daemon is shutting down");
 		return HV_E_BUSY;
 	}
+	if (!task_is_served(r->task_index)) { /* it left while the samples came */
+		snprintf(why, cap, "there is no task '%s' any more: see harvestctl tasks",
+			 task_at(r->task_index)->name);
+		d->with.store->counts.refused++;
+		return HV_E_NOENT;
+	}
 	dispatch_decide(d, r, &dec);
 	if (!dec.verdict.ok)
 		return refuse(d, &dec, why, cap);

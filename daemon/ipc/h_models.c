@@ -216,9 +216,9 @@ static void verb_install(struct conn *c, const struct ipc_frame *f, const char *
 	(void)name;
 	if (!conn_is_operator(c, f->tag, "installing a model"))
 		return;
-	if (f->payload_len == 0 || f->payload_len > PACKAGE_MAX_BYTES) {
+	if (f->payload_len == 0 || f->payload_len > PACKAGE_MAX_BYTES + PACKAGE_PLUGIN_MAX_BYTES) {
 		conn_error(c, f->tag, HV_E_FORMAT, "a package has 1 to %d bytes, got %u",
-			   PACKAGE_MAX_BYTES, f->payload_len);
+			   PACKAGE_MAX_BYTES + PACKAGE_PLUGIN_MAX_BYTES, f->payload_len);
 		return;
 	}
 	err = buf_new(c->account, f->payload_len, &c->upload.in, why, sizeof(why));

@@ -10,14 +10,11 @@
 /* Longer deadlines are as good as none. */
 static const int64_t deadline_max_us = INT64_C(1000000) * 86400 * 365;
 
-static uint32_t task_index(const char *name)
+static uint32_t task_number(const char *name)
 {
-	size_t n = task_count();
+	size_t i = task_index(name);
 
-	for (size_t i = 0; i < n && i < CPU_TASKS_MAX; i++)
-		if (strcmp(task_at(i)->name, name) == 0)
-			return (uint32_t)i;
-	return UINT32_MAX;
+	return i < CPU_TASKS_MAX ? (uint32_t)i : UINT32_MAX;
 }
 
 static enum squeue_class class_of(Hv__Priority p)
@@ -238,8 +235,8 @@ static void refuse(struct conn *c, uint32_t tag, int err, const char *why)
 
 static bool memo_is(const struct submit_memo *m, const struct ipc_frame *f, const uint8_t *msg)
 {
-	return m->good && m->msg_len == f->msg_len && m->payload_len == f->payload_len &&
-	       memcmp(m->msg, msg, f->msg_len) == 0;
+	return m->good && task_is_served(m->request.task_index) && m->msg_len == f->msg_len &&
+	       m->payload_len == f->payload_len && memcmp(m->msg, msg, f->msg_len) == 0;
 }
 
 /* Keep the message in case it turns out to be good. */
@@ -306,7 +303,7 @@ static int check(struct conn *c, Hv__Submit *m, const struct harvest_task *t, ui
 void h_submit(struct conn *c, const struct ipc_frame *f, const void *msg)
 {
 	Hv__Submit own = *(const Hv__Submit *)msg, *m = &own;
-	uint32_t task = task_index(m->task);
+	uint32_t task = task_number(m->task);
 	const struct harvest_task *t = task != UINT32_MAX ? task_at(task) : NULL;
 	char why[WHY_CAP];
 	int err = check(c, m, t, f->payload_len, why, sizeof(why));

@@ -18,34 +18,15 @@ static void hex(const uint8_t *bytes, size_t n, char *to)
 
 int model_new(struct package *pkg, const char *origin, struct model **out, char *why, size_t cap)
 {
-	const struct harvest_task *task = task_find(pkg->task);
 	struct model *m;
 
-	if (pkg->kind != PACKAGE_APPROXIMATION) {
-		snprintf(why, cap,
-			 "it is a network alone and serves no task: give it to a board as its "
-			 "primary model");
-		return HV_E_FORMAT;
-	}
-	if (task == NULL) {
-		snprintf(why, cap,
-			 "it serves the task %s, which this daemon does not have: install "
-			 "its plug-in and restart it",
-			 pkg->task);
-		return HV_E_FORMAT;
-	}
-	if (task->version != pkg->task_version) {
-		snprintf(why, cap, "it was made for version %u of the task %s, this daemon has %u",
-			 (unsigned)pkg->task_version, pkg->task, (unsigned)task->version);
-		return HV_E_VERSION;
-	}
 	m = calloc(1, sizeof(*m));
 	if (m == NULL) {
 		snprintf(why, cap, "out of memory");
 		return HV_E_NOMEM;
 	}
 	m->pkg = pkg;
-	m->task = task;
+	m->task = task_find(pkg->task);
 	hex(pkg->hash, sizeof(pkg->hash), m->hash_hex);
 	snprintf(m->origin, sizeof(m->origin), "%s", origin);
 	*out = m;
@@ -73,6 +54,7 @@ static void retire(struct models *set, struct model *m)
 	m->holds++; /* who is told may drop the last one */
 	if (set->leaves != NULL)
 		set->leaves(set->leaves_ctx, m);
+	model_task_left(set, m->task);
 	model_drop(set, m);
 }
 
@@ -125,12 +107,14 @@ static void scan_list(struct models *set, const char *dirs)
 		models_scan(set, d);
 }
 
-int models_new(const char *dirs, const char *state_dir, struct models **out)
+int models_new(const char *dirs, const char *state_dir, struct plugins *plugins,
+	       struct models **out)
 {
 	struct models *set = calloc(1, sizeof(*set));
 
 	if (set == NULL)
 		return HV_E_NOMEM;
+	set->plugins = plugins;
 	if (state_dir != NULL) {
 		set->state_dir = strdup(state_dir);
 		if (set->state_dir == NULL) {

@@ -7,6 +7,8 @@
  * pointers. A package that is removed while somebody holds it leaves the catalogue at once and
  * memory with the last model_drop(). One thread, but for models_run(). */
 struct models;
+struct plugins; /* daemon/cpu/plugins.h */
+struct plugins_trial;
 
 struct model {
 	struct package *pkg;
@@ -22,8 +24,10 @@ struct model {
  * of state_dir (missing ones are fine). A bad file is logged with its reason and skipped; the
  * same content twice counts once.
  * state_dir: where packages are installed; it is made when needed; NULL: nothing can be
- * installed. */
-HV_NODISCARD int models_new(const char *dirs, const char *state_dir, struct models **m);
+ * installed.
+ * plugins: where the tasks go that packages bring, borrowed; NULL: they bring none. */
+HV_NODISCARD int models_new(const char *dirs, const char *state_dir, struct plugins *plugins,
+			    struct models **m);
 /* Nobody may hold a model any more. */
 void models_free(struct models *m);
 
@@ -44,8 +48,10 @@ void model_drop(struct models *set, struct model *m);
 
 enum models_verb {
 	/* Check, prove by its own vectors, store in the state directory and add. A package of the
-	 * same name is replaced; the same content again is fine. HV_E_FORMAT, HV_E_VERSION,
-	 * HV_E_WRONG, HV_E_DENIED, HV_E_IO, HV_E_NOMEM. */
+	 * same name is replaced; the same content again is fine. The task that a package brings
+	 * is served from then on, until the last package of it leaves. HV_E_FORMAT, HV_E_VERSION,
+	 * HV_E_WRONG, HV_E_DENIED, HV_E_IO, HV_E_NOMEM; of what it brings, HV_E_GONE,
+	 * HV_E_TIMEOUT. */
 	MODELS_INSTALL,
 	/* Forget it, and delete its file when it lies in the state directory; a file of a system
 	 * directory stays and comes back at the next start. HV_E_IO. */
@@ -63,8 +69,9 @@ struct models_change {
 	const uint8_t *bytes; /* INSTALL: the package, borrowed until run is over */
 	size_t len;
 	bool known; /* INSTALL: the content was there before */
+	struct plugins_trial *trial; /* INSTALL: the task it brings, between run and finish */
 	int err; /* HV_E_CANCEL: run has not been */
-	char why[384]; /* one sentence when err is not HV_OK */
+	char why[512]; /* one sentence when err is not HV_OK */
 };
 void models_begin(struct models *m, struct models_change *ch);
 void models_run(const struct models *m, struct models_change *ch);

@@ -14,29 +14,61 @@ static int is_package_name(const struct dirent *e)
 	return e->d_name[0] != '.' && n > 4 && strcmp(e->d_name + n - 4, ".hvm") == 0;
 }
 
+/* Of what may run, nobody else may have written a byte. */
+static int check_owner(const struct package *pkg, const char *path, char *why, size_t cap)
+{
+	if (pkg->plugin == NULL || plugins_file_ours(path, why, cap))
+		return HV_OK;
+	return HV_E_DENIED;
+}
+
+/* m and the task that it brings, both taken in any case. */
+static int take_in(struct models *set, struct model *m, struct plugins_trial *trial, char *why,
+		   size_t cap)
+{
+	int r = model_task_serve(set, m, trial, why, cap);
+
+	if (r == HV_OK) {
+		r = models_add(set, m, why, cap);
+		if (r == HV_OK)
+			return HV_OK;
+		model_task_left(set, m->task);
+	}
+	model_free(m);
+	return r;
+}
+
+static int scan_package(struct models *set, struct package *pkg, const char *path, char *why,
+			size_t cap)
+{
+	struct model_source from = { .task = NULL };
+	struct model *m = NULL;
+	int r = check_owner(pkg, path, why, cap);
+
+	if (r == HV_OK)
+		r = model_source_find(set, pkg, &from, why, cap);
+	if (r == HV_OK)
+		r = model_new(pkg, path, &m, why, cap);
+	if (r != HV_OK) {
+		plugins_trial_drop(from.trial);
+		package_free(pkg);
+		return r;
+	}
+	m->task = from.task;
+	return take_in(set, m, from.trial, why, cap);
+}
+
 static void scan_file(struct models *set, const char *path)
 {
 	struct package *pkg = NULL;
-	struct model *m = NULL;
-	char why[256] = "";
+	char why[PLUGIN_WHY_CAP] = "";
 	int r = package_read(path, &pkg, why, sizeof(why));
 
-	if (r == HV_OK) {
-		r = model_new(pkg, path, &m, why, sizeof(why));
-		if (r != HV_OK)
-			package_free(pkg);
-	}
-	if (r != HV_OK) {
-		log_event(LOG_LVL_WARNING, "MODEL_SKIPPED", "package %s is skipped: %s", path,
-			  why[0] ? why : hv_err_text(r));
-		return;
-	}
-	r = models_add(set, m, why, sizeof(why));
 	if (r == HV_OK)
-		return;
-	log_event(r == HV_E_BUSY ? LOG_LVL_DEBUG : LOG_LVL_WARNING, "MODEL_SKIPPED",
-		  "package %s is skipped: %s", path, why);
-	model_free(m);
+		r = scan_package(set, pkg, path, why, sizeof(why));
+	if (r != HV_OK)
+		log_event(r == HV_E_BUSY ? LOG_LVL_DEBUG : LOG_LVL_WARNING, "MODEL_SKIPPED",
+			  "package %s is skipped: %s", path, why[0] ? why : hv_err_text(r));
 }
 
 static int is_shown_dir(const struct dirent *e)
@@ -168,6 +200,7 @@ static struct model *same_content(const struct models *set, const struct package
 static int install(const struct models *set, struct models_change *ch)
 {
 	hv_autofree char *path = NULL;
+	struct model_source from = { .task = NULL };
 	struct package *pkg = NULL;
 	struct model *m = NULL;
 	int r = decode(ch->bytes, ch->len, &pkg, ch->why, sizeof(ch->why));
@@ -176,11 +209,15 @@ static int install(const struct models *set, struct models_change *ch)
 		return r;
 	ch->model = same_content(set, pkg);
 	ch->known = ch->model != NULL;
-	r = ch->known ? HV_OK : model_new(pkg, "", &m, ch->why, sizeof(ch->why));
+	r = ch->known ? HV_OK : model_source_find(set, pkg, &from, ch->why, sizeof(ch->why));
+	ch->trial = from.trial;
+	if (!ch->known && r == HV_OK)
+		r = model_new(pkg, "", &m, ch->why, sizeof(ch->why));
 	if (ch->known || r != HV_OK) {
 		package_free(pkg);
 		return r;
 	}
+	m->task = from.task;
 	if (set->count == MODELS_MAX && models_find(set, pkg->name) == NULL) {
 		snprintf(ch->why, sizeof(ch->why),
 			 "the daemon already has %d packages: remove one first", MODELS_MAX);
@@ -217,6 +254,7 @@ void models_begin(struct models *set, struct models_change *ch)
 	if (ch->verb != MODELS_INSTALL)
 		model_hold(ch->model);
 	ch->known = false;
+	ch->trial = NULL;
 	ch->err = HV_E_CANCEL;
 	snprintf(ch->why, sizeof(ch->why), "the daemon is shutting down");
 }
@@ -232,16 +270,23 @@ void models_run(const struct models *set, struct models_change *ch)
 	}
 }
 
-int models_finish(struct models *set, struct models_change *ch)
+static int finish_install(struct models *set, struct models_change *ch)
 {
-	if (ch->verb == MODELS_INSTALL) {
-		if (ch->err != HV_OK || ch->known)
-			return ch->err;
-		ch->err = models_add(set, ch->model, ch->why, sizeof(ch->why));
-		if (ch->err != HV_OK)
-			model_free(ch->model);
+	struct plugins_trial *trial = ch->trial;
+
+	ch->trial = NULL;
+	if (ch->err != HV_OK || ch->known) {
+		plugins_trial_drop(trial);
 		return ch->err;
 	}
+	ch->err = take_in(set, ch->model, trial, ch->why, sizeof(ch->why));
+	return ch->err;
+}
+
+int models_finish(struct models *set, struct models_change *ch)
+{
+	if (ch->verb == MODELS_INSTALL)
+		return finish_install(set, ch);
 	if (ch->verb == MODELS_REMOVE && ch->err == HV_OK)
 		models_take_out(set, ch->model);
 	model_drop(set, ch->model);

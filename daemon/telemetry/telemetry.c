@@ -262,6 +262,8 @@ bool telemetry_tasks(const struct models *m, Hv__TaskList *msg, struct hv_arena 
 	if (all == NULL || msg->tasks == NULL)
 		return false;
 	for (size_t i = 0; i < n; i++) {
+		if (!task_is_served(i))
+			continue;
 		if (!fill_task(m, task_at(i), &all[i], a))
 			return false;
 		msg->tasks[msg->n_tasks++] = &all[i];

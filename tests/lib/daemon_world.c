@@ -44,7 +44,7 @@ void world_start(struct world *w, uint64_t seed)
 	hv_rng_seed(&w->rng, seed);
 	MUST(uv_loop_init(&w->loop) == 0);
 	MUST(store_init(&w->store, &world_limits, 0x3f9a) == HV_OK);
-	MUST(models_new("", NULL, &w->models) == HV_OK);
+	MUST(models_new("", NULL, NULL, &w->models) == HV_OK);
 	parts.models = w->models;
 	MUST(dispatch_new(&parts, &ev, &w->dispatch) == HV_OK);
 	dispatch_clock(w->dispatch, hv_now_ns());

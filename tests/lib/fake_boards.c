@@ -51,8 +51,9 @@ void fake_models_clear(void)
 	n_packages = 0;
 }
 
-int models_new(const char *dirs, const char *state_dir, struct models **m)
+int models_new(const char *dirs, const char *state_dir, struct plugins *plugins, struct models **m)
 {
+	(void)plugins;
 	(void)dirs;
 	(void)state_dir;
 	*m = calloc(1, sizeof(**m));

@@ -84,7 +84,7 @@ static void load(void)
 	char dirs[200];
 
 	snprintf(dirs, sizeof(dirs), "/nonexistent:%s:%s", sys_dir, sys_dir);
-	ck_assert_int_eq(models_new(dirs, state_dir, &set), HV_OK);
+	ck_assert_int_eq(models_new(dirs, state_dir, NULL, &set), HV_OK);
 }
 
 START_TEST(good_files_are_loaded_once_and_bad_ones_skipped)
@@ -227,7 +227,7 @@ START_TEST(what_cannot_be_installed_is_refused_with_a_reason)
 	ck_assert_int_eq(install((const uint8_t *)"HVM1", 4, &m), HV_E_FORMAT);
 	ck_assert_ptr_null(models_find(set, "nothing"));
 	models_free(set);
-	ck_assert_int_eq(models_new(NULL, NULL, &set), HV_OK);
+	ck_assert_int_eq(models_new(NULL, NULL, NULL, &set), HV_OK);
 	ck_assert_int_eq(install(bytes, n, &m), HV_E_DENIED);
 	ck_assert_ptr_nonnull(strstr(why, "state directory"));
 }
