@@ -28,7 +28,7 @@ libhvjobs_la_SOURCES = \
 	daemon/dispatch/facts.c daemon/dispatch/quota.c daemon/dispatch/cores.c \
 	daemon/dispatch/boards.c
 libhvjobs_la_CFLAGS = $(HV_CFLAGS) $(UV_CFLAGS) -pthread
-libhvjobs_la_LIBADD = libhvsched.la libhvplugins.la libhvlog.la libhvtasks.la libhvutil.la $(UV_LIBS)
+libhvjobs_la_LIBADD = libhvsched.la libhvdoubt.la libhvplugins.la libhvlog.la libhvtasks.la libhvutil.la $(UV_LIBS)
 
 # clients
 noinst_LTLIBRARIES += libhvipc.la

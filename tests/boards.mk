@@ -2,7 +2,7 @@
 if HAVE_CHECK
 boards_tests = tests/unit/test_board_fsm tests/unit/test_tracker \
 	tests/unit/test_boardclock tests/unit/test_rate \
-	tests/unit/test_boards_hostile tests/unit/test_link_virtual tests/unit/test_models \
+	tests/unit/test_boards_hostile tests/unit/test_link_virtual tests/prop/test_doubt tests/unit/test_models \
 	tests/prop/test_boards
 check_PROGRAMS += $(boards_tests)
 TESTS += $(boards_tests)
@@ -34,6 +34,10 @@ tests_unit_test_boards_hostile_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
 tests_unit_test_link_virtual_SOURCES = tests/unit/test_link_virtual.c tests/lib/temp_dir.h
 tests_unit_test_link_virtual_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(UV_CFLAGS)
 tests_unit_test_link_virtual_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
+tests_prop_test_doubt_SOURCES = tests/prop/test_doubt.c
+tests_prop_test_doubt_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) \
+	-DMODELS='"$(abs_top_srcdir)/models/approx"'
+tests_prop_test_doubt_LDADD = $(boards_libs) $(CHECK_LIBS) -lm
 tests_unit_test_models_SOURCES = tests/unit/test_models.c tests/lib/temp_dir.h
 tests_unit_test_models_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_models_LDADD = libhvimport.la $(boards_libs) $(CHECK_LIBS) -lm

@@ -22,7 +22,7 @@ tests_unit_test_queue_LDADD = libhvsched.la $(CHECK_LIBS)
 # a daemon in the test's process, over fake boards
 daemon_world = tests/lib/daemon_world.c tests/lib/daemon_world.h \
 	tests/lib/fake_boards.c tests/lib/fake_boards.h
-daemon_libs = libhvipc.la libhvlog.la libhvkernels.la libhvaccel.la $(UV_LIBS)
+daemon_libs = libhvipc.la libhvlog.la libhvkernels.la libhvpackage.la libhvaccel.la $(UV_LIBS)
 
 tests_unit_test_job_SOURCES = tests/unit/test_job.c
 tests_unit_test_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -197,6 +197,7 @@ struct boards {
 	struct board *strangers[BOARDS_MAX]; /* linked, have not told their serial */
 	unsigned next_number;
 	uint64_t (*now_us)(void); /* monotonic; tests have their own */
+	struct audit_purse purse;
 	/* of one message: what a host program makes and reads; board_batch_max() keeps both
 	 * below ARQ_MSG_MAX bytes */
 	uint8_t pixels[ARQ_MSG_MAX];

@@ -1,3 +1,8 @@
+# does what was measured contradict a certificate: pure, as sched is
+noinst_LTLIBRARIES += libhvdoubt.la
+libhvdoubt_la_SOURCES = daemon/quality/doubt.c daemon/quality/doubt.h
+libhvdoubt_la_LIBADD = libhvtasks.la -lm
+
 # board, link, models, quality: what knows the boards
 noinst_LTLIBRARIES += libhvboards.la
 libhvboards_la_SOURCES = \
@@ -16,6 +21,7 @@ libhvboards_la_SOURCES = \
 	daemon/models/models.c daemon/models/models.h daemon/models/models_priv.h \
 	daemon/models/store.c daemon/models/domain.c daemon/models/tasks.c
 # the domain check reads every record that may go to a board
+libhvboards_la_LIBADD = libhvdoubt.la
 libhvboards_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS)
 libhvboards_la_LIBADD = libhvplugins.la
 # not listed here: log (libhvlog), packages (accel), tasks; the program names each once

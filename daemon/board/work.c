@@ -282,6 +282,25 @@ static void kat_result(struct board *b, struct board_work *w, const struct link_
 	board_proved_if_done(b, now_us); /* else board_result() tells of the room */
 }
 
+/* Whether the answers of a batch are its network's. HV_E_WRONG with a sentence in why;
+ * HV_E_DENIED: they are, and nobody should have them. */
+static int audited(struct board *b, const struct board_batch *batch, uint64_t now_us, char *why)
+{
+	struct audit_purse *purse = &b->set->purse;
+	int code = HV_OK;
+
+	if (batch->from != NULL)
+		return HV_OK; /* samples that stayed there cannot be audited here */
+	if (audit_affords(purse, now_us)) {
+		code = audit_batch(&b->audit, batch->model, batch->in, batch->out, batch->records,
+				   why, BOARD_REASON_MAX);
+		audit_spent(purse, b->set->now_us() - now_us);
+	}
+	if (code != HV_E_WRONG && batch->model->suspended)
+		return HV_E_DENIED;
+	return code == HV_E_WRONG ? code : HV_OK; /* without memory there is no audit */
+}
+
 static void batch_result(struct board *b, struct board_work *w, const struct link_result *r,
 			 uint64_t now_us)
 {
@@ -293,14 +312,11 @@ static void batch_result(struct board *b, struct board_work *w, const struct lin
 	batch->compute_us = r->end_us > r->start_us ? r->end_us - r->start_us : 0;
 	batch->aborted = r->aborted;
 	b->aborted += r->aborted;
-	code = HV_OK; /* samples that stayed there cannot be audited here */
-	if (batch->from == NULL)
-		code = audit_batch(&b->audit, batch->model, batch->in, batch->out, batch->records,
-				   why, sizeof(why));
+	code = audited(b, batch, now_us, why);
 	if (code != HV_E_WRONG) {
 		(void)work_end(b, w);
-		b->records += batch->records;
-		give_back(b, batch, HV_OK, now_us); /* without memory there is no audit */
+		b->records += code == HV_OK ? batch->records : 0;
+		give_back(b, batch, code, now_us);
 		return;
 	}
 	/* It goes back with all others once the board is set aside, not straight to it again. */

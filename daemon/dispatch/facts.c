@@ -59,6 +59,15 @@ static const char *keep_reason(struct dispatch *d, const char *text)
 	return d->reasons[d->n_reasons++];
 }
 
+static const char *suspension(struct dispatch *d, const struct model *m)
+{
+	char measured[96], text[REASON_CAP];
+
+	snprintf(text, sizeof(text), "the model is suspended: %s",
+		 doubt_text(&m->doubt, measured, sizeof(measured)));
+	return keep_reason(d, text);
+}
+
 static void offer(struct dispatch *d, const struct subject *s, const struct board *b,
 		  const struct model *m, struct board_offer *o)
 {
@@ -125,7 +134,7 @@ static void board_candidate(struct dispatch *d, const struct subject *s, size_t 
 	c->in_domain = !left_domain(s->job, c->model_name);
 	if (m->suspended) {
 		c->ready = false;
-		c->not_ready = "the model is suspended: an audit found more error than certified";
+		c->not_ready = suspension(d, m);
 	} else if (p != NULL && p->barred) {
 		c->ready = false;
 		c->not_ready = "it failed while working on this job";

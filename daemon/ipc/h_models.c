@@ -144,6 +144,7 @@ static void enqueue(struct conn *c, uint32_t tag, enum models_verb verb, const c
 	q->conn = c;
 	q->tag = tag;
 	q->change.verb = verb;
+	q->change.lift = verb == MODELS_VERIFY && conn_owns(c, 0); /* an operator's word */
 	snprintf(q->name, sizeof(q->name), "%s", name);
 	if (package != NULL) {
 		q->package = buf_ref(package);

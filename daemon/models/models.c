@@ -191,6 +191,12 @@ size_t models_of_task(const struct models *set, const struct harvest_task *t, st
 	return n;
 }
 
+void model_lift(struct model *m)
+{
+	m->suspended = false;
+	m->doubt = (struct doubt){ .certified = m->pkg->cert.certified };
+}
+
 void model_hold(struct model *m)
 {
 	m->holds++;

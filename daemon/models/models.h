@@ -1,6 +1,7 @@
 #ifndef DAEMON_MODELS_H
 #define DAEMON_MODELS_H
 #include "accel/package/package.h"
+#include "daemon/quality/doubt.h"
 #include <stdbool.h>
 
 /* The installed approximation packages, by content hash. Owns them and hands out borrowed
@@ -15,6 +16,8 @@ struct model {
 	const struct harvest_task *task;
 	char hash_hex[65];
 	char origin[256]; /* the file it came from */
+	struct doubt doubt; /* what the audit has measured of it, on all boards; begun with the
+			       first record */
 	bool suspended; /* by the audit: not to be used */
 	bool removed; /* no longer in the catalogue */
 	unsigned holds;
@@ -46,6 +49,9 @@ void models_on_leave(struct models *m, void (*leaves)(void *ctx, struct model *m
 void model_hold(struct model *m);
 void model_drop(struct models *set, struct model *m);
 
+/* The audit starts anew, and the model may be used. */
+void model_lift(struct model *m);
+
 enum models_verb {
 	/* Check, prove by its own vectors, store in the state directory and add. A package of the
 	 * same name is replaced; the same content again is fine. The task that a package brings
@@ -56,7 +62,8 @@ enum models_verb {
 	/* Forget it, and delete its file when it lies in the state directory; a file of a system
 	 * directory stays and comes back at the next start. HV_E_IO. */
 	MODELS_REMOVE,
-	/* Run the known-answer vectors through the reference again. HV_E_WRONG. */
+	/* Run the known-answer vectors through the reference again, and with `lift` end a
+	 * suspension when they are right. HV_E_WRONG. */
 	MODELS_VERIFY,
 };
 
@@ -68,6 +75,7 @@ struct models_change {
 	struct model *model; /* REMOVE, VERIFY: which, of the catalogue; INSTALL: what it became */
 	const uint8_t *bytes; /* INSTALL: the package, borrowed until run is over */
 	size_t len;
+	bool lift; /* VERIFY: may end a suspension */
 	bool known; /* INSTALL: the content was there before */
 	struct plugins_trial *trial; /* INSTALL: the task it brings, between run and finish */
 	int err; /* HV_E_CANCEL: run has not been */

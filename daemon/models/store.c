@@ -287,6 +287,12 @@ int models_finish(struct models *set, struct models_change *ch)
 {
 	if (ch->verb == MODELS_INSTALL)
 		return finish_install(set, ch);
+	if (ch->verb == MODELS_VERIFY && ch->err == HV_OK && ch->lift && ch->model->suspended) {
+		model_lift(ch->model);
+		log_event(LOG_LVL_NOTICE, "MODEL_LIFTED",
+			  "%s was verified and is used again; its audit begins anew",
+			  ch->model->pkg->name);
+	}
 	if (ch->verb == MODELS_REMOVE && ch->err == HV_OK)
 		models_take_out(set, ch->model);
 	model_drop(set, ch->model);

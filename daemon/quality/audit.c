@@ -1,4 +1,5 @@
 #include "daemon/quality/audit.h"
+#include "daemon/log.h"
 #include "tasks/catalog.h"
 #include <math.h>
 #include <stdio.h>
@@ -35,24 +36,6 @@ static int reserve(struct audit *a, size_t elements)
 		return HV_E_NOMEM;
 	a->cap = elements;
 	return HV_OK;
-}
-
-/* The entry of a model; the least checked one makes room when the table is full. */
-static struct audit_model *entry(struct audit *a, const struct model *m)
-{
-	struct audit_model *e = NULL;
-
-	for (unsigned i = 0; i < a->models; i++) {
-		if (strcmp(a->model[i].name, m->pkg->name) == 0)
-			return &a->model[i];
-		if (e == NULL || a->model[i].pooled.records < e->pooled.records)
-			e = &a->model[i];
-	}
-	if (a->models < AUDIT_MODELS_MAX)
-		e = &a->model[a->models++];
-	snprintf(e->name, sizeof(e->name), "%s", m->pkg->name);
-	e->pooled = hv_metric_begin(m->task->metric);
-	return e;
 }
 
 /* Packages with a host program have no closed-form bound: the reference says what the network
@@ -92,8 +75,8 @@ static int within_bound(struct audit *a, const struct model *m, size_t elements,
 	return HV_E_WRONG;
 }
 
-int audit_batch(struct audit *a, const struct model *m, const void *in, const void *out,
-		size_t records, char *why, size_t cap)
+int audit_batch(struct audit *a, struct model *m, const void *in, const void *out, size_t records,
+		char *why, size_t cap)
 {
 	size_t elements = tensor_elements(&m->task->out);
 	size_t i = hv_rng_below(&a->rng, (uint32_t)records);
@@ -102,32 +85,58 @@ int audit_batch(struct audit *a, const struct model *m, const void *in, const vo
 
 	if (r != HV_OK)
 		return r;
-	if (m->task->reference == NULL)
-		return HV_OK; /* of a plug-in: its process is not asked from this thread */
 	in = (const uint8_t *)in + i * tensor_bytes(&m->task->in);
 	out = (const uint8_t *)out + i * tensor_bytes(&m->task->out);
 	if (m->pkg->host != NULL)
 		r = as_the_reference(a, m, in, out, how, sizeof(how));
-	m->task->reference(in, a->ref);
+	if (m->task->reference != NULL)
+		m->task->reference(in, a->ref);
+	else if (m->pkg->host == NULL)
+		return HV_OK; /* of a plug-in: its process is not asked from this thread */
 	tensor_to_double(&m->task->out, out, a->got);
 	if (m->pkg->host == NULL)
 		r = within_bound(a, m, elements, how, sizeof(how));
 	if (r != HV_OK && r != HV_E_WRONG)
 		return r;
 	a->checked++;
-	if (r == HV_OK) {
-		hv_metric_add(&entry(a, m)->pooled, a->ref, a->got, elements);
-		return HV_OK;
+	if (r == HV_E_WRONG) {
+		a->wrong++;
+		snprintf(why, cap, "wrong answer: record %zu of a batch of %s %s", i, m->pkg->name,
+			 how);
+		return r;
 	}
-	a->wrong++;
-	snprintf(why, cap, "wrong answer: record %zu of a batch of %s %s", i, m->pkg->name, how);
-	return r;
+	if (m->task->reference != NULL)
+		audit_measured(m, a->ref, a->got,
+			       m->task->weight != NULL ? m->task->weight(in, a->ref) : 1);
+	return HV_OK;
 }
 
-const struct audit_model *audit_model(const struct audit *a, const char *name)
+void audit_measured(struct model *m, const double *ref, const double *got, double weight)
 {
-	for (unsigned i = 0; i < a->models; i++)
-		if (strcmp(a->model[i].name, name) == 0)
-			return &a->model[i];
-	return NULL;
+	char text[128];
+
+	if (m->doubt.pooled.records == 0)
+		doubt_begin(&m->doubt, m->task, &m->pkg->cert);
+	if (!doubt_add(&m->doubt, ref, got, tensor_elements(&m->task->out), weight))
+		return;
+	m->suspended = true;
+	log_event(LOG_LVL_WARNING, "MODEL_SUSPENDED",
+		  "%s is suspended: %s; its jobs go elsewhere until 'harvestctl models verify %s'",
+		  m->pkg->name, doubt_text(&m->doubt, text, sizeof(text)), m->pkg->name);
+}
+
+bool audit_affords(struct audit_purse *p, uint64_t now_us)
+{
+	double more = p->at_us > 0 && now_us > p->at_us ? (double)(now_us - p->at_us) : 0;
+
+	if (p->at_us == 0)
+		p->left_us = AUDIT_PURSE_US;
+	p->at_us = now_us;
+	p->left_us = fmin(AUDIT_PURSE_US, p->left_us + more / AUDIT_SHARE);
+	return p->left_us >= 0;
+}
+
+void audit_spent(struct audit_purse *p, uint64_t us)
+{
+	p->left_us -= (double)us;
 }

@@ -25,7 +25,7 @@
  * louder one only raises it. b of max_abs is 1, a is 1 for a record beyond the certificate,
  * and r the share of such records that its samples leave open. */
 enum {
-	DOUBT_BETS = 6,
+	DOUBT_BETS = 8,
 	DOUBT_ODDS = 1000000,
 };
 #define DOUBT_TOLERANCE 1.5

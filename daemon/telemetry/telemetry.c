@@ -271,6 +271,20 @@ bool telemetry_tasks(const struct models *m, Hv__TaskList *msg, struct hv_arena 
 	return true;
 }
 
+static void fill_audit(const struct model *m, Hv__ModelInfo *out, struct hv_arena *a)
+{
+	char *text = m->suspended ? hv_arena_alloc(a, TEXT_CAP) : NULL;
+
+	out->audited = m->doubt.pooled.records;
+	out->measured = out->audited > 0 ? doubt_measured(&m->doubt) : 0;
+	if (m->suspended) /* a word at least */
+		out->suspended =
+			text != NULL ? doubt_text(&m->doubt, text, TEXT_CAP) : "by the audit";
+	text = m->pkg->support != NULL ? hv_arena_alloc(a, TEXT_CAP) : NULL;
+	if (text != NULL)
+		out->support = support_text(m->pkg->support, text, TEXT_CAP);
+}
+
 static bool fill_model(struct boards *bs, const struct model *m, Hv__ModelInfo *out,
 		       struct hv_arena *a)
 {
@@ -294,7 +308,7 @@ static bool fill_model(struct boards *bs, const struct model *m, Hv__ModelInfo *
 	for (uint32_t i = 0; i < p->net.layers; i++)
 		out->weights_bytes += cnn_layer_weights(&p->net.layer[i]);
 	out->origin = (char *)m->origin;
-	out->verdict = m->suspended ? "suspended" : "";
+	fill_audit(m, out, a);
 	for (size_t i = 0; i < n; i++)
 		if (board_has_model(boards_at(bs, i), m))
 			out->resident_on[out->n_resident_on++] = (char *)board_id(boards_at(bs, i));
@@ -320,6 +334,20 @@ bool telemetry_models(const struct models *m, struct boards *bs, const struct mo
 		msg->models[msg->n_models] = &all[msg->n_models];
 		msg->n_models++;
 	}
+	return true;
+}
+
+bool telemetry_suspended(const struct models *m, Hv__Status *msg, struct hv_arena *a)
+{
+	size_t n = models_count(m);
+
+	msg->suspended_models = hv_arena_zero(a, n, sizeof(*msg->suspended_models));
+	if (msg->suspended_models == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (models_at(m, i)->suspended)
+			msg->suspended_models[msg->n_suspended_models++] =
+				models_at(m, i)->pkg->name;
 	return true;
 }
 

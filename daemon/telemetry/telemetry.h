@@ -30,6 +30,8 @@ bool telemetry_tasks(const struct models *m, Hv__TaskList *msg, struct hv_arena 
 /* name NULL: all. Returns true with no models when the name is unknown. */
 bool telemetry_models(const struct models *m, struct boards *bs, const struct model *only,
 		      Hv__ModelList *msg, struct hv_arena *a);
+/* Names of the models that the audit has suspended. False: no room. */
+bool telemetry_suspended(const struct models *m, Hv__Status *msg, struct hv_arena *a);
 void telemetry_counts(const struct store *s, Hv__JobCounts *msg);
 
 #endif

@@ -39,6 +39,16 @@ static void json_model(struct hv_json *j, const Hv__ModelInfo *m)
 		hv_json_str(j, NULL, m->resident_on[i]);
 	hv_json_end_array(j);
 	hv_json_str(j, "origin", m->origin);
+	hv_json_object(j, "audit");
+	hv_json_u64(j, "records", m->audited);
+	if (m->audited > 0)
+		hv_json_f64(j, "measured", m->measured);
+	hv_json_bool(j, "suspended", m->suspended[0] != '\0');
+	if (m->suspended[0] != '\0')
+		hv_json_str(j, "why", m->suspended);
+	hv_json_end_object(j);
+	if (m->support[0] != '\0')
+		hv_json_str(j, "support", m->support);
 	if (m->verdict[0] != '\0')
 		hv_json_str(j, "verdict", m->verdict);
 	hv_json_end_object(j);
@@ -76,10 +86,28 @@ static void models_table(const Hv__ModelList *list)
 		table_add(&t, "%s", error_text(m->metric, 0, m->certified, text, sizeof(text)));
 		table_add(&t, "%u", m->record_cycles);
 		table_add(&t, "%llu", (unsigned long long)m->weights_bytes);
-		table_add(&t, "%s%s", m->n_resident_on ? m->resident_on[0] : "-",
-			  m->n_resident_on > 1 ? ", ..." : "");
+		if (m->suspended[0] != '\0')
+			table_add(&t, "suspended");
+		else
+			table_add(&t, "%s%s", m->n_resident_on ? m->resident_on[0] : "-",
+				  m->n_resident_on > 1 ? ", ..." : "");
 	}
 	table_end(&t);
+}
+
+static void audit_text(const Hv__ModelInfo *m)
+{
+	char text[64];
+
+	if (m->suspended[0] != '\0')
+		printf("  suspended   %s; an operator's 'harvestctl models verify %s' lifts it\n",
+		       m->suspended, m->name);
+	else if (m->audited > 0)
+		printf("  measured    %s over %llu audited records\n",
+		       error_text(m->metric, 0, m->measured, text, sizeof(text)),
+		       (unsigned long long)m->audited);
+	if (m->support[0] != '\0')
+		printf("  support     %s\n", m->support);
 }
 
 static void model_text(const Hv__ModelInfo *m)
@@ -102,6 +130,7 @@ static void model_text(const Hv__ModelInfo *m)
 	for (size_t i = 0; i < m->n_resident_on; i++)
 		printf(" %s", m->resident_on[i]);
 	printf("%s\n", m->n_resident_on ? "" : " nowhere");
+	audit_text(m);
 	if (m->verdict[0] != '\0')
 		printf("  verified    %s\n", m->verdict);
 }

@@ -36,6 +36,12 @@ static void status_json(const Hv__Status *s, const Hv__JobCounts *n)
 	hv_json_end_object(&j);
 	hv_json_u64(&j, "clients", s->clients);
 	hv_json_u64(&j, "payload_bytes", s->payload_bytes);
+	hv_json_object(&j, "models");
+	hv_json_array(&j, "suspended");
+	for (size_t i = 0; i < s->n_suspended_models; i++)
+		hv_json_str(&j, NULL, s->suspended_models[i]);
+	hv_json_end_array(&j);
+	hv_json_end_object(&j);
 	hv_json_array(&j, "boards");
 	for (size_t i = 0; i < s->n_boards; i++)
 		board_json(&j, s->boards[i]);
@@ -57,6 +63,11 @@ static void status_text(const Hv__Status *s, const Hv__JobCounts *n)
 	       n->running, n->refused);
 	printf("cpu: %u workers, busy %.1f %%; event loop late by at most %s\n", s->cpu_workers,
 	       s->cpu_busy_share * 100, us_text(s->loop_lag_max_us, lag, sizeof(lag)));
+	for (size_t i = 0; i < s->n_suspended_models; i++)
+		printf("%s %s", i == 0 ? "models suspended by the audit:" : ",",
+		       s->suspended_models[i]);
+	if (s->n_suspended_models > 0)
+		putchar('\n');
 	if (s->n_boards == 0) {
 		printf("boards: none\n");
 		return;
