@@ -171,13 +171,14 @@ int nas_front_add_package(struct nas_front *f, struct nas_request *q, struct pac
 	struct nas_found x = { .package = p };
 	int r = package_check_net(p, why, cap);
 
-	if (r == HV_OK)
+	if (r == HV_OK && p->host != NULL)
 		r = hostprog_check(p->host, why, cap);
 	if (r < 0) {
 		package_free(p);
 		return r == HV_E_NOMEM ? r : HV_E_INVAL;
 	}
-	nas_pack_finish(p, q->task, engine, text, q->seed);
+	if (p->host != NULL) /* else who built it has done so */
+		nas_pack_finish(p, q->task, engine, text, q->seed);
 	x.error = package_error(p, q->task, records);
 	x.cycles = p->record_cycles;
 	x.host_cycles = nas_pack_host_cycles(p);
@@ -245,6 +246,8 @@ int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_
 		r = nas_search_structure(q, f, why, cap);
 	if (r == HV_E_NOENT)
 		r = search_trained(q, f, why, cap);
+	if (r == HV_E_INVAL && f->n > 0) /* what others cannot search, a linear map may do */
+		r = HV_OK;
 	f->seconds = nas_now_s() - q->start_s;
 	if (r < 0) {
 		nas_front_free(f);

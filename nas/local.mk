@@ -20,7 +20,10 @@ noinst_LTLIBRARIES += libhvnas.la
 libhvnas_la_SOURCES = \
 	nas/data.h nas/data.c nas/plan.h nas/plan.c nas/encoding.h nas/encoding.c \
 	nas/lsq.h nas/lsq.c nas/hinge.h nas/hinge.c nas/model.h nas/model.c nas/pack.c \
-	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c nas/hint.h nas/hint.c \
+	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c \
+	nas/linear/map.h nas/linear/map.c nas/linear/solve.c nas/linear/form.h nas/linear/form.c \
+	nas/linear/host.h nas/linear/host.c nas/linear/shape.h nas/linear/shape.c nas/linear/rank.c \
+	nas/linear/lowrank.h nas/linear/lowrank.c nas/linear/finish.h nas/linear/finish.c nas/hint.h nas/hint.c \
 	nas/gradient.h nas/gradient.c \
 	nas/wide/pool.h nas/wide/pool.c nas/wide/train.h nas/wide/train.c nas/wide/wide.c \
 	nas/pack.h nas/structure/structure.h nas/structure/structure.c nas/structure/local.c \

@@ -8,7 +8,8 @@ struct bound_source {
 	/* As harvest_task.reference and .sample, with ctx. */
 	void (*reference)(const void *ctx, const void *in, double *out);
 	void (*sample)(const void *ctx, uint64_t seed, uint64_t index, void *in);
-	const double *matrix; /* (rows, cols) of the package's steps */
+	const double *matrix; /* (rows, cols) of the package's steps; NULL: nobody can prove it,
+				 so max_abs becomes the largest error seen */
 	enum harvest_metric metric;
 };
 

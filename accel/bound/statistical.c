@@ -5,6 +5,7 @@
 #include "tasks/metric.h"
 #include "util/own.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const double no_error_db = 200; /* stands for an SNR without end */
@@ -17,6 +18,7 @@ static const double quiet_costs_db = 0.5, quiet_costs_more_db = 3;
 struct tally {
 	double in2, ref2; /* energies of all records */
 	double batches, sum, sum2, worst; /* SNR of the batches, dB */
+	double max_abs; /* largest error of an element */
 	double *metric; /* of every record, owned */
 	uint64_t records;
 };
@@ -119,6 +121,7 @@ static int batch(const struct package *p, const struct bound_source *src, struct
 		for (size_t k = 0; k < n; k++) {
 			ref2 += b->ref[k] * b->ref[k];
 			err2 += (b->ref[k] - b->got[k]) * (b->ref[k] - b->got[k]);
+			b->t.max_abs = fmax(b->t.max_abs, fabs(b->ref[k] - b->got[k]));
 		}
 		b->t.in2 += input_energy(b->in + in_bytes * i, in_bytes / 2);
 		b->t.metric[b->t.records++] = record_metric(src->metric, b->ref, b->got, n);
@@ -244,7 +247,8 @@ static int settle(const struct package *p, const struct bound_source *src, struc
 		  double confidence, struct package_cert *cert)
 {
 	hv_autofree double *e = NULL;
-	double share = pow(10, -batch_bound_db(t, confidence) / 10), tone;
+	const double *m = src->matrix;
+	double share = pow(10, -batch_bound_db(t, confidence) / 10), tone = 0;
 	int r = bound_effective(p, &e);
 
 	if (r < 0)
@@ -252,17 +256,21 @@ static int settle(const struct package *p, const struct bound_source *src, struc
 	cert->metric = src->metric;
 	cert->samples = t->records;
 	cert->confidence = confidence;
-	cert->max_abs = cnn_bound_max_abs(p, src->matrix);
-	tone = cnn_bound_worst_tone(p, src->matrix, e);
-	settle_quiet(p, src->matrix, t, fmax(share, tone), cert);
+	cert->max_abs = m != NULL ? cnn_bound_max_abs(p, m) : t->max_abs;
+	if (m != NULL)
+		tone = cnn_bound_worst_tone(p, m, e);
+	settle_quiet(p, m != NULL ? m : e, t, fmax(share, tone), cert);
 	settle_records(t, src->metric, cert);
-	memcpy(cert->method, "statistical", sizeof("statistical"));
+	snprintf(cert->method, sizeof(cert->method), "%s",
+		 m != NULL ? "statistical" : "statistical, matrix estimated");
 	if (src->metric == HARVEST_NRMSE)
 		cert->certified = pow(10, -cert->certified / 20);
 	if (src->metric == HARVEST_MAX_ABS) {
 		cert->certified = cert->max_abs;
-		cert->confidence = 1;
 		cert->in_min_rms = 0;
+	}
+	if (src->metric == HARVEST_MAX_ABS && m != NULL) {
+		cert->confidence = 1;
 		memcpy(cert->method, "closed-form", sizeof("closed-form"));
 	}
 	return HV_OK;

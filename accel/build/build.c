@@ -38,6 +38,7 @@ struct plan {
 	unsigned rows, cols, out_bits;
 	enum harvest_linear linear;
 	uint64_t samples;
+	const struct cnn_affine *affine; /* NULL: nothing is added to the rows */
 };
 
 /* e = scale * first + second, second within its bits. */
@@ -54,8 +55,10 @@ static int make_layers(const struct plan *plan, const struct quant *q, struct pa
 	const struct rung *g = plan->rung;
 	size_t values = (size_t)plan->rows * plan->cols;
 	int8_t *set[CNN_STEPS_SETS_MAX] = { NULL, NULL };
-	unsigned positions = cnn_steps_positions(&p->steps);
+	unsigned positions = g->input == CNN_IN_SPLIT ? 2 : 1;
 
+	if (plan->linear == HARVEST_LINEAR_DFT)
+		positions *= 2;
 	p->net.channels = (uint16_t)plan->cols;
 	p->net.height = (uint16_t)positions;
 	p->net.width = 1;
@@ -89,6 +92,39 @@ static int make_layers(const struct plan *plan, const struct quant *q, struct pa
 	return HV_OK;
 }
 
+/* What is added to row r: as many times the unit as 128 * base (split inputs) or 128 * bias
+ * (rounded ones) bring into its sum. A row without weights gets a gain for it. */
+static double offset_units(const struct plan *plan, struct quant *q, unsigned r)
+{
+	const struct cnn_affine *a = plan->affine;
+	bool split = plan->rung->input == CNN_IN_SPLIT;
+	double most = split ? 1 << 20 : 127, unit = split ? 128 : 256 * 128, v;
+	const int32_t *e = q->e + (size_t)r * q->cols;
+
+	if (a == NULL)
+		return 0;
+	v = a->offset[r];
+	for (unsigned c = 0; c < q->cols && a->mean != NULL; c++)
+		v += (a->m[(size_t)r * q->cols + c] - q->gain[r] * e[c]) * a->mean[c];
+	if (q->gain[r] == 0)
+		q->gain[r] = fabs(v) / (unit * (split ? 1 << 16 : 100));
+	v = q->gain[r] != 0 ? rint(v / (unit * q->gain[r])) : 0;
+	return v > most ? most : v < -most ? -most : v;
+}
+
+/* Offsets of rounded inputs; the layer keeps them as biases. */
+static int make_bias(const struct plan *plan, struct quant *q, struct package *p)
+{
+	int8_t *bias = malloc(plan->rows);
+
+	if (bias == NULL)
+		return HV_E_NOMEM;
+	for (unsigned r = 0; r < plan->rows; r++)
+		bias[r] = (int8_t)offset_units(plan, q, r);
+	p->net.layer[0].bias = bias;
+	return HV_OK;
+}
+
 /* mul[r] / 2^shift is as near to gain[r] as the shift allows. */
 static bool round_gains(const struct quant *q, unsigned n, unsigned shift, int32_t *mul)
 {
@@ -103,7 +139,7 @@ static bool round_gains(const struct quant *q, unsigned n, unsigned shift, int32
 }
 
 /* The finest multipliers whose sums provably stay inside 63 bits. */
-static int make_steps(const struct plan *plan, const struct quant *q, struct package *p)
+static int make_steps(const struct plan *plan, struct quant *q, struct package *p)
 {
 	bool dft = plan->linear == HARVEST_LINEAR_DFT;
 	size_t cap = 64 + 8u * plan->rows;
@@ -124,9 +160,12 @@ static int make_steps(const struct plan *plan, const struct quant *q, struct pac
 	p->steps_blob = malloc(cap);
 	if (mul == NULL || base == NULL || p->steps_blob == NULL)
 		return HV_E_NOMEM;
-	for (unsigned r = 0; r < plan->rows; r++)
+	for (unsigned r = 0; r < plan->rows; r++) {
 		for (unsigned c = 0; c < plan->cols; c++)
 			base[r] += q->e[(size_t)r * plan->cols + c];
+		if (s.input == CNN_IN_SPLIT)
+			base[r] += (int32_t)offset_units(plan, q, r);
+	}
 	for (unsigned shift = CNN_STEPS_SHIFT_MAX; shift >= 1; shift--) {
 		s.shift = (uint8_t)shift;
 		if (!round_gains(q, dft ? 1 : plan->rows, shift, mul))
@@ -195,23 +234,34 @@ static int check_matrix(const struct plan *plan, char *why, size_t cap)
 	return HV_OK;
 }
 
-static int assemble(const struct plan *plan, struct package *p, char *why, size_t cap)
+/* Layers and steps. */
+static int make_map(const struct plan *plan, struct package *p, char *why, size_t cap)
 {
 	struct quant q = { 0 };
+	bool biased = plan->affine != NULL && plan->rung->input == CNN_IN_ROUND;
 	int r = quant_matrix(plan->src->matrix, plan->rows, plan->cols, plan->linear,
 			     plan->rung->limit, &q);
 
 	if (r < 0)
 		return package_refuse(r, why, cap, "%s", hv_err_text(r));
-	r = make_steps(plan, &q, p);
+	r = make_layers(plan, &q, p);
+	if (r == HV_OK && biased)
+		r = make_bias(plan, &q, p);
+	if (r == HV_OK)
+		r = make_steps(plan, &q, p);
 	if (r == HV_E_INVAL)
 		package_refuse(r, why, cap,
 			       "no multiplier of the output fits 63 bits: scale the matrix down");
-	if (r == HV_OK)
-		r = make_layers(plan, &q, p);
 	if (r == HV_E_NOMEM)
 		package_refuse(r, why, cap, "out of memory");
 	quant_clear(&q);
+	return r;
+}
+
+static int assemble(const struct plan *plan, struct package *p, char *why, size_t cap)
+{
+	int r = make_map(plan, p, why, cap);
+
 	if (r < 0)
 		return r;
 	p->cert.in_min = INT16_MIN;
@@ -224,6 +274,49 @@ static int assemble(const struct plan *plan, struct package *p, char *why, size_
 		return package_refuse(r, why, cap, "%s", hv_err_text(r));
 	make_cost(p);
 	return package_check(p, why, cap);
+}
+
+static const struct rung *rung_of(unsigned level)
+{
+	return level >= 1 && level <= HV_ARRAY_SIZE(rungs) ? &rungs[level - 1] : NULL;
+}
+
+int cnn_build_affine(const char *task, uint32_t version, const struct cnn_affine *a,
+		     unsigned level, struct package **p, char *why, size_t cap)
+{
+	struct bound_source src = { .matrix = a->m };
+	struct plan plan = { .rung = rung_of(level),
+			     .src = &src,
+			     .rows = a->rows,
+			     .cols = a->cols,
+			     .out_bits = a->out_bits,
+			     .linear = HARVEST_LINEAR_REAL,
+			     .affine = a };
+	struct package *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (t == NULL)
+		return package_refuse(HV_E_NOMEM, why, cap, "out of memory");
+	r = check_matrix(&plan, why, cap);
+	if (r == HV_OK)
+		r = make_map(&plan, t, why, cap);
+	if (r == HV_OK)
+		r = package_check_net(t, why, cap);
+	if (r < 0) {
+		package_free(t);
+		return r == HV_E_FORMAT ? HV_E_INVAL : r;
+	}
+	make_cost(t);
+	t->level = (uint8_t)level;
+	t->task_version = version;
+	t->seed = BOUND_TEST_STREAM;
+	snprintf(t->task, sizeof(t->task), "%s", task);
+	snprintf(t->name, sizeof(t->name), "%.28s-l%u", task, level);
+	snprintf(t->recipe, sizeof(t->recipe), "linear, estimated: %s; scales searched",
+		 plan.rung->text);
+	snprintf(t->tool_version, sizeof(t->tool_version), "%s", PACKAGE_VERSION);
+	*p = t;
+	return HV_OK;
 }
 
 static int build(const struct plan *plan, struct package *p, char *why, size_t cap)
@@ -239,11 +332,6 @@ static int build(const struct plan *plan, struct package *p, char *why, size_t c
 	r = assemble(plan, p, why, cap);
 	/* package_check() speaks of files; here a bad part is a wrong request. */
 	return r == HV_E_FORMAT ? HV_E_INVAL : r;
-}
-
-static const struct rung *rung_of(unsigned level)
-{
-	return level >= 1 && level <= HV_ARRAY_SIZE(rungs) ? &rungs[level - 1] : NULL;
 }
 
 /* Publishes p on success, frees it on failure. */

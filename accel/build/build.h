@@ -17,4 +17,20 @@ HV_NODISCARD int cnn_build_matrix(const char *name, const double *m, unsigned ro
 				  unsigned cols, unsigned level, uint64_t samples,
 				  struct package **p, char *why, size_t cap);
 
+/* A map that somebody found out: answer = m * input + offset, from int16 to int16 or int32. */
+struct cnn_affine {
+	unsigned rows, cols, out_bits;
+	const double *m; /* (rows, cols) */
+	const double *offset; /* (rows) */
+	const double *mean; /* (cols) of the inputs: there the rounding of weights costs nothing;
+			       NULL: 0 */
+};
+
+/* Network and steps of level 1..4 for it, with cost and names, without certificate and vectors:
+ * those need the task itself, see bound_certify(). Split inputs add the offset in the steps, in
+ * units of 1/255 of the row's largest element or finer; rounded ones by a bias, 256 times
+ * coarser. rows, cols: at most CNN_CHANNELS_MAX. HV_E_INVAL with a sentence in why; HV_E_NOMEM. */
+HV_NODISCARD int cnn_build_affine(const char *task, uint32_t version, const struct cnn_affine *a,
+				  unsigned level, struct package **p, char *why, size_t cap);
+
 #endif

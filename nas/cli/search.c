@@ -1,6 +1,7 @@
 #include "accel/arch.h"
 #include "accel/package/check.h"
 #include "nas/cli/cli.h"
+#include "nas/linear/finish.h"
 #include "nas/report.h"
 #include "tasks/metric.h"
 #include "util/json_out.h"
@@ -132,6 +133,8 @@ static int finish(struct outcome *o, struct nas_found *x, char *why, size_t cap)
 		snprintf(p->name, sizeof(p->name), "%s", o->c->opt[OPT_NAME]);
 	else if (p->host != NULL)
 		snprintf(p->name, sizeof(p->name), "%.20s-%.9s", p->task, x->engine);
+	if (p->host == NULL && p->cert.samples == 0)
+		return nas_linear_finish(p, o->q.task, o->samples, &o->verdict, why, cap);
 	if (p->host == NULL) {
 		o->verdict = (struct nas_verdict){ .whole = p->cert.certified,
 						   .p99 = p->cert.certified };
