@@ -145,23 +145,42 @@ int nas_front_add_model(struct nas_front *f, struct nas_request *q, struct nas_m
 /* The metric of a package over records of the validation stream; NaN without memory. */
 static double package_error(const struct package *p, const struct harvest_task *t, size_t records)
 {
-	size_t outs = tensor_elements(&t->out);
-	hv_autofree uint8_t *in = malloc(tensor_bytes(&t->in));
-	hv_autofree uint8_t *out = malloc(tensor_bytes(&t->out));
+	enum { BATCH = 64 };
+	size_t outs = tensor_elements(&t->out), ins = tensor_bytes(&t->in), bytes;
+	hv_autofree uint8_t *in = malloc(ins * BATCH);
+	hv_autofree uint8_t *out = malloc(tensor_bytes(&t->out) * BATCH);
 	hv_autofree double *ref = malloc(sizeof(*ref) * 2 * outs);
 	struct hv_metric m = hv_metric_begin_of(t);
 
 	if (in == NULL || out == NULL || ref == NULL)
 		return NAN;
-	for (size_t i = 0; i < records; i++) {
-		t->sample(2, i, in);
-		t->reference(in, ref);
-		if (package_run(p, in, out, 1) < 0)
+	bytes = tensor_bytes(&t->out);
+	for (size_t i = 0, n; i < records; i += n) {
+		n = records - i < BATCH ? records - i : BATCH;
+		for (size_t k = 0; k < n; k++)
+			t->sample(2, i + k, in + k * ins);
+		if (package_run(p, in, out, n) < 0)
 			return NAN;
-		tensor_to_double(&t->out, out, ref + outs);
-		hv_metric_add_of(&m, t, in, ref, ref + outs);
+		for (size_t k = 0; k < n; k++) {
+			t->reference(in + k * ins, ref);
+			tensor_to_double(&t->out, out + k * bytes, ref + outs);
+			hv_metric_add_of(&m, t, in + k * ins, ref, ref + outs);
+		}
 	}
 	return hv_metric_value(&m);
+}
+
+/* 32-bit words to be read for one record: four neighbouring channels of 8 bits share one. */
+static uint32_t words_of(const struct cnn_steps *s)
+{
+	uint32_t n = 0;
+
+	if (s->input != CNN_IN_BYTES)
+		return cnn_steps_words(s);
+	for (unsigned i = 0; i < s->sets; i++)
+		n += s->raw[i].pixels *
+		     (s->raw[i].bits == 8 ? (s->raw[i].rows + 3u) / 4 : s->raw[i].rows);
+	return n;
 }
 
 int nas_front_add_package(struct nas_front *f, struct nas_request *q, struct package *p,
@@ -183,7 +202,7 @@ int nas_front_add_package(struct nas_front *f, struct nas_request *q, struct pac
 	x.cycles = p->record_cycles;
 	x.host_cycles = nas_pack_host_cycles(p);
 	x.weight_bytes = nas_pack_weight_bytes(p);
-	x.words = cnn_steps_words(&p->steps);
+	x.words = words_of(&p->steps);
 	x.layers = p->net.layers;
 	x.at_s = nas_now_s() - q->start_s;
 	snprintf(x.engine, sizeof(x.engine), "%s", engine);
@@ -246,7 +265,8 @@ int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_
 		r = nas_search_structure(q, f, why, cap);
 	if (r == HV_E_NOENT)
 		r = search_trained(q, f, why, cap);
-	if (r == HV_E_INVAL && f->n > 0) /* what others cannot search, a linear map may do */
+	/* what others cannot search, a linear map may do */
+	if ((r == HV_E_INVAL || r == HV_E_BUDGET) && f->n > 0)
 		r = HV_OK;
 	f->seconds = nas_now_s() - q->start_s;
 	if (r < 0) {

@@ -252,8 +252,7 @@ static int add_convolutions(struct engine *g)
 		return r == HV_E_NOENT ? HV_OK : r;
 	choose_folds(g, &s, fold);
 	for (unsigned i = 0; r == HV_OK && i < 3; i++)
-		if (fold[i] > 0 && (i < 1 || fold[i] != fold[0]) &&
-		    (i < 2 || fold[i] != fold[1]))
+		if (fold[i] > 0 && (i < 1 || fold[i] != fold[0]) && (i < 2 || fold[i] != fold[1]))
 			r = add_fold(g, &s, fold[i]);
 	nas_shift_clear(&s);
 	return r;
@@ -279,17 +278,21 @@ static int draw(struct engine *g, size_t records)
 
 static int add_rank(struct engine *g, unsigned rank, const double *u, unsigned columns)
 {
+	enum harvest_dtype type = g->q->task->in.dtype;
+	unsigned parts = type == HARVEST_U8 || type == HARVEST_S8 ? 1 : 2;
 	int r = draw(g, 4 * (size_t)rank * RAMPS_MAX + JUDGED);
 
-	for (unsigned ramps = 1; r == HV_OK && ramps <= RAMPS_MAX; ramps++) {
-		struct nas_lowrank k = { rank, ramps, u, columns };
+	for (unsigned i = 0; r == HV_OK && i < parts * RAMPS_MAX; i++) {
+		unsigned ramps = 1 + i / parts, of = 1 + i % parts;
+		struct nas_lowrank k = { rank, ramps, of, u, columns };
 		struct package *p;
 		char text[60];
 
 		r = nas_lowrank_package(&k, &g->map, &g->data, &p);
 		if (r == HV_E_BUSY)
 			return HV_OK;
-		snprintf(text, sizeof(text), "rank %u in %u channels", rank, rank * ramps);
+		snprintf(text, sizeof(text), "rank %u in %u channels, %u-bit input", rank,
+			 rank * ramps, 8 * of);
 		if (r == HV_OK)
 			r = add(g, p, "low rank", text);
 	}
@@ -305,11 +308,29 @@ static unsigned rank_for(const double *share, unsigned most, double aim)
 	return 0;
 }
 
-/* Ranks that leave half of what is asked for, or nothing, where two layers weigh less than one. */
+/* Behind it the energy falls at once: the rest is noise. */
+static unsigned rank_before_gap(const double *share, unsigned most)
+{
+	double widest = 0;
+	unsigned at = 0;
+
+	for (unsigned i = 1; i < most; i++) {
+		double before = share[i - 1] - share[i], behind = share[i] - share[i + 1];
+
+		if (behind > 0 && before / behind > widest) {
+			widest = before / behind;
+			at = i;
+		}
+	}
+	return widest > 30 ? at : 0;
+}
+
+/* Ranks that leave half of what is asked for, or nothing, or noise, where two layers weigh less
+ * than one. */
 static int add_ranks(struct engine *g)
 {
 	const struct harvest_task *t = g->q->task;
-	unsigned most = RANK_MAX, done[3];
+	unsigned most = RANK_MAX, done[4];
 	hv_autofree double *u = malloc(sizeof(*u) * g->map.outs * RANK_MAX);
 	double share[RANK_MAX + 1];
 	const double wanted[3] = { share_of(t, g->q->max_error) / 2, share_of(t, g->q->aim) / 2,
@@ -318,11 +339,15 @@ static int add_ranks(struct engine *g)
 
 	if (u != NULL)
 		r = nas_shape_rank(&g->map, &most, u, share);
-	for (unsigned i = 0; r == HV_OK && i < 3; i++) {
-		unsigned rank = rank_for(share, most, wanted[i]);
+	for (unsigned i = 0; r == HV_OK && i < 4; i++) {
+		unsigned rank =
+			i < 3 ? rank_for(share, most, wanted[i]) : rank_before_gap(share, most);
+		bool twice = false;
 
+		for (unsigned k = 0; k < i; k++)
+			twice |= done[k] == rank;
 		done[i] = rank;
-		if (rank == 0 || (i > 0 && rank == done[0]) || (i > 1 && rank == done[1]) ||
+		if (rank == 0 || twice ||
 		    4 * (size_t)rank * (g->map.ins + g->map.outs) >
 			    3 * (size_t)g->map.ins * g->map.outs)
 			continue;

@@ -5,7 +5,7 @@ tests_unit_test_super_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_super_LDADD = libhvsuper.la libhvaccel.la libhvutil.la $(CHECK_LIBS)
 
 # host programs, the search, harvest-nas
-nas_tests = tests/unit/test_hostprog tests/unit/test_wide tests/prop/test_nas
+nas_tests = tests/unit/test_hostprog tests/unit/test_wide tests/unit/test_linear tests/prop/test_nas
 if HAVE_CHECK
 check_PROGRAMS += $(nas_tests)
 TESTS += $(nas_tests)
@@ -16,6 +16,9 @@ tests_unit_test_hostprog_LDADD = libhvhostprog.la libhvtasks.la libhvutil.la $(C
 tests_unit_test_wide_SOURCES = tests/unit/test_wide.c
 tests_unit_test_wide_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_wide_LDADD = libhvnas.la $(CHECK_LIBS) -lm
+tests_unit_test_linear_SOURCES = tests/unit/test_linear.c
+tests_unit_test_linear_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_linear_LDADD = libhvnas.la $(CHECK_LIBS) -lm
 tests_prop_test_nas_SOURCES = tests/prop/test_nas.c
 tests_prop_test_nas_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 tests_prop_test_nas_LDADD = libhvnas.la $(CHECK_LIBS) -lm

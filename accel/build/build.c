@@ -281,8 +281,8 @@ static const struct rung *rung_of(unsigned level)
 	return level >= 1 && level <= HV_ARRAY_SIZE(rungs) ? &rungs[level - 1] : NULL;
 }
 
-int cnn_build_affine(const char *task, uint32_t version, const struct cnn_affine *a,
-		     unsigned level, struct package **p, char *why, size_t cap)
+int cnn_build_affine(const char *task, uint32_t version, const struct cnn_affine *a, unsigned level,
+		     struct package **p, char *why, size_t cap)
 {
 	struct bound_source src = { .matrix = a->m };
 	struct plan plan = { .rung = rung_of(level),

@@ -8,14 +8,14 @@
  * The certificate is computed (accel/bound) and known-answer vectors are made.
  * samples: test records for the statistical part (stream 3). *p is returned owned.
  * HV_E_INVAL: task is not linear, level unknown. */
-HV_NODISCARD int cnn_build_linear(const struct harvest_task *task, unsigned level,
-				  uint64_t samples, struct package **p, char *why, size_t cap);
+HV_NODISCARD int cnn_build_linear(const struct harvest_task *task, unsigned level, uint64_t samples,
+				  struct package **p, char *why, size_t cap);
 
 /* The same for a bare matrix (rows x cols, int16 in, int32 out): harvest-model build. The
  * task name must not be a built-in one. Domain: all int16. */
-HV_NODISCARD int cnn_build_matrix(const char *name, const double *m, unsigned rows,
-				  unsigned cols, unsigned level, uint64_t samples,
-				  struct package **p, char *why, size_t cap);
+HV_NODISCARD int cnn_build_matrix(const char *name, const double *m, unsigned rows, unsigned cols,
+				  unsigned level, uint64_t samples, struct package **p, char *why,
+				  size_t cap);
 
 /* A map that somebody found out: answer = m * input + offset, from int16 to int16 or int32. */
 struct cnn_affine {

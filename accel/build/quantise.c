@@ -140,8 +140,8 @@ static int quant_dft(const double *m, struct quant *q)
 	return HV_OK;
 }
 
-int quant_matrix(const double *m, unsigned rows, unsigned cols, enum harvest_linear kind,
-		 int32_t limit, struct quant *q)
+static int quantise(const double *m, unsigned rows, unsigned cols, enum harvest_linear kind,
+		    int32_t limit, unsigned tries, struct quant *q)
 {
 	size_t values = (size_t)rows * cols;
 	struct quant t = { .rows = rows, .cols = cols, .limit = limit };
@@ -154,13 +154,25 @@ int quant_matrix(const double *m, unsigned rows, unsigned cols, enum harvest_lin
 	else if (kind == HARVEST_LINEAR_DFT)
 		r = quant_dft(m, &t);
 	for (unsigned i = 0; r == HV_OK && kind != HARVEST_LINEAR_DFT && i < rows; i++)
-		quant_row(m + (size_t)i * cols, cols, limit, tries_for(values),
-			  t.e + (size_t)i * cols, &t.gain[i]);
+		quant_row(m + (size_t)i * cols, cols, limit, tries, t.e + (size_t)i * cols,
+			  &t.gain[i]);
 	if (r < 0)
 		quant_clear(&t);
 	else
 		*q = t;
 	return r;
+}
+
+int quant_matrix(const double *m, unsigned rows, unsigned cols, enum harvest_linear kind,
+		 int32_t limit, struct quant *q)
+{
+	return quantise(m, rows, cols, kind, limit, tries_for((size_t)rows * cols), q);
+}
+
+int quant_rows(const double *m, unsigned rows, unsigned cols, int32_t limit, unsigned tries,
+	       struct quant *q)
+{
+	return quantise(m, rows, cols, HARVEST_LINEAR_REAL, limit, tries, q);
 }
 
 void quant_clear(struct quant *q)

@@ -9,7 +9,7 @@
 struct quant {
 	unsigned rows, cols;
 	int32_t limit;
-	int32_t *e;   /* (rows, cols), owned */
+	int32_t *e; /* (rows, cols), owned */
 	double *gain; /* (rows), owned */
 };
 
@@ -19,6 +19,9 @@ struct quant {
  * caller on success: quant_clear(). m: finite values. HV_E_NOMEM. */
 HV_NODISCARD int quant_matrix(const double *m, unsigned rows, unsigned cols,
 			      enum harvest_linear kind, int32_t limit, struct quant *q);
+/* The same, row by row, with `tries` scales of each row. */
+HV_NODISCARD int quant_rows(const double *m, unsigned rows, unsigned cols, int32_t limit,
+			    unsigned tries, struct quant *q);
 void quant_clear(struct quant *q);
 
 #endif

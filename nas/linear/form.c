@@ -5,6 +5,11 @@
 #include "util/own.h"
 #include <math.h>
 
+enum {
+	TRIES = 100, /* scales of a row */
+	BYTE_MOST = 115, /* of an 8-bit result among those that were drawn */
+};
+
 /* clang-format off */
 static const struct nas_rung rungs[] = {
 	{ 0, 1, 1, 0, 8,  1,   127,             "8-bit input, 8-bit output" },
@@ -51,6 +56,13 @@ struct nas_code nas_code_of(enum harvest_dtype type, unsigned parts, double lo, 
 	return (struct nas_code){ k, -128 - k * lo };
 }
 
+struct nas_code nas_code_for(const struct nas_map *map, enum harvest_dtype type, unsigned parts,
+			     unsigned c)
+{
+	return nas_code_of(type, parts, parts == 2 ? map->floor[c] : map->lo[c],
+			   parts == 2 ? map->ceiling[c] : map->hi[c]);
+}
+
 /* Codes of the channels, and what the mean input is in them: (in_step) each. */
 static void codes(struct nas_layout *l)
 {
@@ -61,8 +73,8 @@ static void codes(struct nas_layout *l)
 
 	/* a common one, which has to hold the zeros beside the record too */
 	for (unsigned c = 0; c < map->ins; c++) {
-		lo = fmin(lo, map->lo[c]);
-		hi = fmax(hi, map->hi[c]);
+		lo = fmin(lo, l->g->parts == 2 ? map->floor[c] : map->lo[c]);
+		hi = fmax(hi, l->g->parts == 2 ? map->ceiling[c] : map->hi[c]);
 	}
 	for (unsigned q = 0; q < f->in_step; q++) {
 		unsigned c = f->element != NULL ? f->element[q] : 0;
@@ -72,7 +84,7 @@ static void codes(struct nas_layout *l)
 			l->mean[q] = 0;
 			continue;
 		}
-		l->code[q] = nas_code_of(type, l->g->parts, map->lo[c], map->hi[c]);
+		l->code[q] = nas_code_for(map, type, l->g->parts, c);
 		l->mean[q] = map->mean[c];
 	}
 }
@@ -111,7 +123,7 @@ static void at_mean(const struct nas_layout *l, const struct quant *q, unsigned 
 static double byte_gain(const struct nas_layout *l, const double *w, size_t n, double most,
 			int shift, int32_t *e, double *error)
 {
-	double largest = 0, s, room = 126 * ldexp(128, -shift);
+	double largest = 0, s, room = BYTE_MOST * ldexp(128, -shift);
 
 	for (size_t i = 0; i < n; i++)
 		largest = fmax(largest, fabs(w[i]));
@@ -174,8 +186,8 @@ static void quantise_bytes(struct nas_layout *l, const double *w, struct quant *
 	for (unsigned j = 0; j < q->rows; j++) {
 		double error;
 
-		q->gain[j] = byte_gain(l, w + j * n, n, most_of(l, j), l->shift, q->e + j * n,
-				       &error);
+		q->gain[j] =
+			byte_gain(l, w + j * n, n, most_of(l, j), l->shift, q->e + j * n, &error);
 	}
 }
 
@@ -189,7 +201,7 @@ static int quantise(struct nas_layout *l, struct quant *q)
 
 	if (w == NULL)
 		return r;
-	r = quant_matrix(w, f->out_step, cols, HARVEST_LINEAR_REAL, l->g->limit, q);
+	r = quant_rows(w, f->out_step, cols, l->g->limit, TRIES, q);
 	if (r < 0)
 		return r;
 	if (l->g->out_bits == 8)

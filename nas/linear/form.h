@@ -58,5 +58,8 @@ struct nas_code {
 };
 /* For values of lo..hi of that type. */
 struct nas_code nas_code_of(enum harvest_dtype type, unsigned parts, double lo, double hi);
+/* For element c: one byte is spent on where its values lie, two on where they may. */
+struct nas_code nas_code_for(const struct nas_map *map, enum harvest_dtype type, unsigned parts,
+			     unsigned c);
 
 #endif

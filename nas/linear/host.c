@@ -7,8 +7,8 @@ static int add(struct hostprog *h, enum hostprog_op op, int a, int b)
 {
 	if (a < 0 || b < 0)
 		return a < 0 ? a : b;
-	return hostprog_add(
-		h, (struct hostprog_ins){ .op = op, .a = (uint16_t)a, .b = (uint16_t)b });
+	return hostprog_add(h,
+			    (struct hostprog_ins){ .op = op, .a = (uint16_t)a, .b = (uint16_t)b });
 }
 
 static int constant(struct hostprog *h, double k)
@@ -136,8 +136,8 @@ static int encode(const struct nas_layout *l, struct hostprog *h)
 	}
 	if (r == HV_OK && l->ones > 0)
 		r = hostprog_block_add(h, HOSTPROG_ENCODE, 1, 1);
-	for (unsigned i = 0; r >= 0 && i < l->ones; i++)
-		r = emit(h, constant(h, 127), f->in_step + i, 0, 0, 1, 0);
+	for (unsigned i = 0; r >= 0 && i < l->ones * l->g->parts; i++)
+		r = emit(h, constant(h, 127), f->in_step + i % l->ones, i / l->ones, 0, 1, 0);
 	return r < 0 ? r : HV_OK;
 }
 
@@ -164,8 +164,7 @@ static int weighted_sum(const struct nas_layout *l, struct hostprog *h, unsigned
 			size_t pixel = (size_t)part * f->pixels + i;
 			size_t at = (s * height + pixel) * f->out_step + j;
 			double k = unit * (s == 0 ? g->scale : 1) * (part == 0 ? 1 : 1 / 256.0);
-			int v = add(h, HP_MUL, word(h, at, runs ? f->out_step : 0),
-				    constant(h, k));
+			int v = add(h, HP_MUL, word(h, at, runs ? f->out_step : 0), constant(h, k));
 
 			if (v < 0)
 				return v;
@@ -194,11 +193,11 @@ static int result(const struct nas_layout *l, struct hostprog *h, unsigned r, bo
 		v = add(h, HP_MIN, v, constant(h, l->map->most[r]));
 	if (v < 0)
 		return v;
-	return hostprog_add(h, (struct hostprog_ins){
-				       .op = HP_RESULT,
-				       .a = (uint16_t)v,
-				       .index = r,
-				       .step = { runs ? (int32_t)f->out_step : 0, 0 } });
+	return hostprog_add(
+		h, (struct hostprog_ins){ .op = HP_RESULT,
+					  .a = (uint16_t)v,
+					  .index = r,
+					  .step = { runs ? (int32_t)f->out_step : 0, 0 } });
 }
 
 enum { RESULT_INS = 24 };
@@ -210,8 +209,8 @@ static int decode_results(const struct nas_layout *l, struct hostprog *h, unsign
 	int e = HV_OK;
 
 	for (unsigned i = 0; e >= 0 && i < n; i++) {
-		if (i == 0 || h->block[h->n_blocks - 1].count + RESULT_INS >=
-				      HOSTPROG_BLOCK_INS_MAX)
+		if (i == 0 ||
+		    h->block[h->n_blocks - 1].count + RESULT_INS >= HOSTPROG_BLOCK_INS_MAX)
 			e = hostprog_block_add(h, HOSTPROG_DECODE, rows, 1);
 		if (e >= 0)
 			e = result(l, h, r + i, rows > 1);

@@ -7,7 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { ONES_MAX = 8, HIDDEN_MAX = 256 };
+enum { ONES_MAX = 8, HIDDEN_MAX = 256, TRIES = 100 };
+
+/* Of sums beyond those that were drawn. */
+static const double headroom = 1.2;
 
 struct work {
 	const struct nas_lowrank *k;
@@ -20,6 +23,7 @@ struct work {
 	uint16_t *element, *row; /* identities */
 	double *factor;
 	double *z; /* (rank, ins) first layer in units of the input's bytes */
+	size_t n; /* pixels: those of all records, part after part */
 	double *x; /* (ins, n) input bytes, whole numbers */
 	double *sum; /* (rank, n) */
 	double *h; /* (hidden, n) */
@@ -30,8 +34,9 @@ struct work {
 
 static int set_up(struct work *w)
 {
-	size_t n = w->d->n, ins = w->map->ins, outs = w->map->outs;
+	size_t n = w->d->n * w->k->parts, ins = w->map->ins, outs = w->map->outs;
 
+	w->n = n;
 	w->hidden = w->k->rank * w->k->ramps;
 	w->element = malloc(sizeof(*w->element) * ins);
 	w->row = malloc(sizeof(*w->row) * outs);
@@ -76,6 +81,21 @@ static void tear_down(struct work *w)
 	free(w->l.constant);
 }
 
+/* Bytes of element c of record i. */
+static void code_bytes(struct work *w, unsigned c, size_t i)
+{
+	size_t n = w->d->n;
+	const struct nas_code *k = &w->l.code[c];
+	double *x = w->x + c * w->n, t = k->k * w->d->in[c * n + i] + k->offset;
+
+	if (w->k->parts == 1) {
+		x[i] = fmin(fmax(floor(t + 0.5), -128), 127);
+		return;
+	}
+	x[i] = fmin(fmax(floor(t), -128), 127);
+	x[n + i] = fmin(fmax(floor(256 * (t - floor(t)) - 128 + 0.5), -128), 127);
+}
+
 /* Bytes of the records, and what the first layer's rows count of them. */
 static void inputs(struct work *w)
 {
@@ -84,14 +104,9 @@ static void inputs(struct work *w)
 	unsigned ins = map->ins, rank = w->k->rank;
 
 	for (unsigned c = 0; c < ins; c++) {
-		const struct nas_code k = w->l.code[c] = nas_code_of(w->d->task->in.dtype, 1,
-								     map->lo[c], map->hi[c]);
-
-		for (size_t i = 0; i < n; i++) {
-			double v = floor(k.k * w->d->in[c * n + i] + k.offset + 0.5);
-
-			w->x[c * n + i] = fmin(fmax(v, -128), 127);
-		}
+		w->l.code[c] = nas_code_for(map, w->d->task->in.dtype, w->k->parts, c);
+		for (size_t i = 0; i < n; i++)
+			code_bytes(w, c, i);
 	}
 	cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)rank, (int)ins, (int)map->outs, 1,
 		    w->k->u, (int)w->k->columns, map->m, (int)ins, 0, w->z, (int)ins);
@@ -106,7 +121,7 @@ static double one_sum(const struct work *w, unsigned j, int shift, int8_t *e, do
 		      double *error)
 {
 	unsigned ins = w->map->ins;
-	size_t n = w->d->n;
+	size_t n = w->n;
 	const double *z = w->z + (size_t)j * ins, *sum = w->sum + (size_t)j * n;
 	double largest = 0, lo = sum[0], hi = sum[0], scale;
 
@@ -121,7 +136,7 @@ static double one_sum(const struct work *w, unsigned j, int shift, int8_t *e, do
 	if (!(largest > 0) || !(hi > lo))
 		return 0;
 	scale = fmin(127 / largest,
-		     126.0 * w->k->ramps * ldexp(128, -shift) / ((hi - lo) / 2));
+		     126.0 * w->k->ramps * ldexp(128, -shift) / (headroom * (hi - lo) / 2));
 	*error = pow(ldexp(128, -shift) / scale, 2) / 12;
 	for (unsigned c = 0; c < ins; c++) {
 		double v = rint(scale * z[c]), x = w->map->spread[c] * w->l.code[c].k;
@@ -147,8 +162,8 @@ static bool first_layer(struct work *w)
 	unsigned ins = w->map->ins, stride = ins + ONES_MAX;
 	double best = INFINITY, middle, error;
 
-	cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->k->rank, (int)w->d->n,
-		    (int)ins, 1, w->z, (int)ins, w->x, (int)w->d->n, 0, w->sum, (int)w->d->n);
+	cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->k->rank, (int)w->n, (int)ins,
+		    1, w->z, (int)ins, w->x, (int)w->n, 0, w->sum, (int)w->n);
 	for (int shift = 7; shift >= -12; shift--) {
 		double all = 0;
 
@@ -182,11 +197,12 @@ static bool first_layer(struct work *w)
 	return true;
 }
 
-/* What the first layer answers, whole numbers. */
+/* What the first layer answers, whole numbers; of two parts the high one and a 256th of the low
+ * one, which is what the results see of them. */
 static void hidden_values(struct work *w)
 {
 	unsigned ins = w->map->ins, stride = ins + ONES_MAX;
-	size_t n = w->d->n;
+	size_t n = w->n, records = w->d->n;
 
 	memset(w->h, 0, sizeof(double) * w->hidden * n);
 	for (unsigned j = 0; j < w->hidden; j++) {
@@ -203,6 +219,9 @@ static void hidden_values(struct work *w)
 			h[i] = fmin(fmax(v, -128), 127);
 		}
 	}
+	for (unsigned j = 0; w->k->parts == 2 && j < w->hidden; j++)
+		for (size_t i = 0; i < records; i++)
+			w->h[j * records + i] = w->h[j * n + i] + w->h[j * n + records + i] / 256;
 }
 
 static int8_t *copy_weights(const int8_t *from, unsigned rows, unsigned stride, unsigned cols)
@@ -223,7 +242,7 @@ static int make_hidden(const struct work *w, struct package *p)
 	*y = (struct cnn_layer){ .op = CNN_OP_LINEAR,
 				 .from = CNN_FROM_INPUT,
 				 .in_channels = (uint16_t)channels,
-				 .height = 1,
+				 .height = (uint16_t)w->k->parts,
 				 .width = 1,
 				 .out_channels = (uint16_t)w->hidden,
 				 .weight_bits = 8,
@@ -232,7 +251,8 @@ static int make_hidden(const struct work *w, struct package *p)
 				 .bias = bias };
 	p->net.layers = 1;
 	p->net.channels = (uint16_t)channels;
-	p->net.height = p->net.width = 1;
+	p->net.height = (uint16_t)w->k->parts;
+	p->net.width = 1;
 	y->weights = copy_weights(w->e, w->hidden, ins + ONES_MAX, channels);
 	for (unsigned j = 0; bias != NULL && j < w->hidden; j++)
 		bias[j] = (int8_t)w->bias[j];
@@ -246,12 +266,12 @@ static int make_output(struct work *w, const double *constant, struct package *p
 	size_t n = w->d->n, values = (size_t)outs * w->hidden;
 	int8_t *e = malloc(values);
 	struct quant q = { 0 };
-	int r = quant_matrix(w->w2, outs, w->hidden, HARVEST_LINEAR_REAL, 127, &q);
+	int r = quant_rows(w->w2, outs, w->hidden, 127, TRIES, &q);
 
 	p->net.layer[p->net.layers++] = (struct cnn_layer){ .op = CNN_OP_LINEAR,
 							    .from = 0,
 							    .in_channels = (uint16_t)w->hidden,
-							    .height = 1,
+							    .height = (uint16_t)w->k->parts,
 							    .width = 1,
 							    .out_channels = (uint16_t)outs,
 							    .weight_bits = 8,
@@ -284,7 +304,9 @@ static int make_output(struct work *w, const double *constant, struct package *p
 
 static int make(struct work *w, struct package *p)
 {
-	static const struct nas_rung rung = { .parts = 1, .sets = 1, .out_bits = 32, .scale = 1 };
+	const struct nas_rung rung = {
+		.parts = (uint8_t)w->k->parts, .sets = 1, .out_bits = 32, .scale = 1
+	};
 	hv_autofree double *constant = malloc(sizeof(*constant) * w->map->outs);
 	int r;
 

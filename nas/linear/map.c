@@ -31,14 +31,16 @@ static int map_new(const struct harvest_task *t, struct nas_map *map)
 	*map = (struct nas_map){ .ins = (unsigned)tensor_elements(&t->in),
 				 .outs = (unsigned)tensor_elements(&t->out) };
 	map->m = calloc((size_t)map->ins * map->outs, sizeof(double));
-	map->lo = malloc(sizeof(double) * 4 * map->ins);
+	map->lo = malloc(sizeof(double) * 6 * map->ins);
 	map->offset = calloc(5 * (size_t)map->outs, sizeof(double));
 	if (map->m == NULL || map->lo == NULL || map->offset == NULL) {
 		nas_map_clear(map);
 		return HV_E_NOMEM;
 	}
 	map->hi = map->lo + map->ins;
-	map->mean = map->hi + map->ins;
+	map->floor = map->hi + map->ins;
+	map->ceiling = map->floor + map->ins;
+	map->mean = map->ceiling + map->ins;
 	map->spread = map->mean + map->ins;
 	map->out_mean = map->offset + map->outs;
 	map->out_most = map->out_mean + map->outs;
@@ -139,8 +141,7 @@ static void judge(const struct trial *t, enum nas_map_kind exact)
 
 	predict(map, d, t->got);
 	for (unsigned r = 0; r < map->outs; r++) {
-		struct row_error e =
-			row_error_of(d->ref + r * d->n, t->got + r * d->n, d->n);
+		struct row_error e = row_error_of(d->ref + r * d->n, t->got + r * d->n, d->n);
 
 		err2 += e.err2;
 		var += e.var;
@@ -275,12 +276,15 @@ static void ranges_of(const struct harvest_task *t, const struct nas_data *d, st
 			var += (x[i] - mean) * (x[i] - mean) / (double)d->n;
 		map->mean[c] = mean;
 		map->spread[c] = sqrt(var);
-		map->lo[c] = lo - (hi - lo) / 32;
-		map->hi[c] = hi + (hi - lo) / 32;
+		map->lo[c] = lo - (hi - lo) / 16;
+		map->hi[c] = hi + (hi - lo) / 16;
+		map->floor[c] = lo - (hi - lo) / 2;
+		map->ceiling[c] = hi + (hi - lo) / 2;
 		if (HARVEST_TASK_HAS(t, domain_count) && t->domain_count > 0) {
-			const struct harvest_range *g =
-				&t->domain[t->domain_count > 1 ? c : 0];
+			const struct harvest_range *g = &t->domain[t->domain_count > 1 ? c : 0];
 
+			map->floor[c] = g->lo;
+			map->ceiling[c] = g->hi;
 			map->lo[c] = fmax(map->lo[c], g->lo);
 			map->hi[c] = fmin(map->hi[c], g->hi);
 		}

@@ -21,6 +21,8 @@ struct nas_map {
 	double *m; /* (outs, ins), owned */
 	double *offset; /* (outs), owned */
 	double *lo, *hi; /* (ins) where the sampler's inputs lie, owned */
+	double *floor, *ceiling; /* (ins) where they may ever: the task's domain, else far around,
+				    owned */
 	double *mean; /* (ins) of the sampler's inputs, owned */
 	double *spread; /* (ins) their deviation, owned */
 	double *out_mean, *out_most; /* (outs) of exact answers, and how far they get from it at
@@ -44,8 +46,8 @@ void nas_map_clear(struct nas_map *map);
 /* Least squares: w (targets, columns) and constant (targets) with t ~ w x + constant over the
  * records that keep[] names (NULL: all). Columns of equal value get 0; where columns say the same
  * the weights are the smallest. x: (columns, n); t: (targets, n). HV_E_NOMEM. */
-HV_NODISCARD int nas_map_solve(const double *x, unsigned columns, const double *t,
-			       unsigned targets, size_t n, const uint8_t *keep, double ridge,
-			       double *w, double *constant);
+HV_NODISCARD int nas_map_solve(const double *x, unsigned columns, const double *t, unsigned targets,
+			       size_t n, const uint8_t *keep, double ridge, double *w,
+			       double *constant);
 
 #endif

@@ -155,8 +155,8 @@ static void solve(struct system *s, double ridge)
 {
 	unsigned d = s->d, k = s->targets;
 
-	cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)d, (int)s->n, 1, s->z,
-		    (int)s->n, 0, s->u, (int)d);
+	cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)d, (int)s->n, 1, s->z, (int)s->n,
+		    0, s->u, (int)d);
 	for (unsigned i = 0; i < d; i++)
 		s->u[(size_t)i * d + i] += ridge;
 	factor(s->u, d);
@@ -187,8 +187,7 @@ int nas_map_solve(const double *x, unsigned columns, const double *t, unsigned t
 	for (unsigned k = 0; r == HV_OK && k < targets; k++) {
 		constant[k] = s.t_mean[k];
 		for (unsigned i = 0; i < s.d; i++) {
-			double v = s.w[(size_t)i * targets + k] /
-				   (s.spread[i] * sqrt((double)s.n));
+			double v = s.w[(size_t)i * targets + k] / (s.spread[i] * sqrt((double)s.n));
 
 			w[(size_t)k * columns + s.column[i]] = v;
 			constant[k] -= v * s.mean[i];
