@@ -13,7 +13,7 @@
 /* Linear tasks are derived, not searched: from the matrix that they bring, or from the one that
  * their records give away. Every rung of the precision dial and every form that the matrix
  * allows go into the front. */
-enum { LEVELS = 4, SAMPLES = 4096, JUDGED = 512, RANK_MAX = 40, RAMPS_MAX = 4 };
+enum { LEVELS = 4, SAMPLES = 4096, SPARE = 512, RANK_MAX = 40, RAMPS_MAX = 4 };
 
 /* Elements that differ by less do not differ: share of the largest one. */
 static const double slack_exact = 1e-7;
@@ -90,7 +90,7 @@ static int add(struct engine *g, struct package *p, const char *engine, const ch
 		return HV_OK;
 	}
 	snprintf(said, sizeof(said), "%.60s%.35s", text, g->remark);
-	r = nas_front_add_package(g->f, g->q, p, engine, said, JUDGED, unfit, sizeof(unfit));
+	r = nas_front_add_judged(g->f, g->q, p, engine, said, &g->map.fresh, unfit, sizeof(unfit));
 	return r == HV_E_NOMEM ? r : HV_OK;
 }
 
@@ -280,7 +280,7 @@ static int add_rank(struct engine *g, unsigned rank, const double *u, unsigned c
 {
 	enum harvest_dtype type = g->q->task->in.dtype;
 	unsigned parts = type == HARVEST_U8 || type == HARVEST_S8 ? 1 : 2;
-	int r = draw(g, 4 * (size_t)rank * RAMPS_MAX + JUDGED);
+	int r = draw(g, 4 * (size_t)rank * RAMPS_MAX + SPARE);
 
 	for (unsigned i = 0; r == HV_OK && i < parts * RAMPS_MAX; i++) {
 		unsigned ramps = 1 + i / parts, of = 1 + i % parts;

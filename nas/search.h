@@ -58,8 +58,8 @@ void nas_front_free(struct nas_front *f); /* NULL is fine */
 
 /* Adds one; drops what it beats, or itself. Takes the package in every case. */
 void nas_front_add(struct nas_front *f, const struct harvest_task *task, struct nas_found found);
-/* The cheapest that meets error and limits, by accelerator cycles, then host cycles; else the
- * one of least error. NULL: nothing found. *meets: it does. */
+/* The cheapest that meets error and limits, by accelerator cycles, then host cycles (by the time of
+ * both, where max_host_cycles is 0); else the one of least error. NULL: nothing found. *meets: it does. */
 struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request *q, bool *meets);
 /* True when error a is smaller than b in the sense of the task's metric. */
 bool nas_better(const struct harvest_task *task, double a, double b);
@@ -75,6 +75,11 @@ HV_NODISCARD int nas_front_add_model(struct nas_front *f, struct nas_request *q,
 HV_NODISCARD int nas_front_add_package(struct nas_front *f, struct nas_request *q,
 				       struct package *p, const char *engine, const char *text,
 				       size_t records, char *why, size_t cap);
+
+/* The same, its error being that over d. */
+HV_NODISCARD int nas_front_add_judged(struct nas_front *f, struct nas_request *q,
+				      struct package *p, const char *engine, const char *text,
+				      const struct nas_data *d, char *why, size_t cap);
 
 /* Engines. Each adds what it finds; HV_E_NOENT: not for this task. */
 HV_NODISCARD int nas_search_linear(struct nas_request *q, struct nas_front *f, char *why,

@@ -20,7 +20,7 @@ static const double lsb_share = 0.02; /* of the deviation: or rounding is what t
 
 struct trial {
 	const struct harvest_task *task;
-	struct nas_data fit, fresh;
+	struct nas_data fit;
 	double aim;
 	double *got; /* (outs, FRESH) */
 	struct nas_map *map;
@@ -58,6 +58,7 @@ void nas_map_clear(struct nas_map *map)
 	free(map->m);
 	free(map->lo);
 	free(map->offset);
+	nas_data_clear(&map->fresh);
 	*map = (struct nas_map){ 0 };
 }
 
@@ -114,7 +115,7 @@ static bool is_rounding(const struct row_error *e, enum harvest_dtype type)
 
 static double metric_of(const struct trial *t)
 {
-	const struct nas_data *d = &t->fresh;
+	const struct nas_data *d = &t->map->fresh;
 	struct hv_metric m = hv_metric_begin_of(t->task);
 	hv_autofree double *ref = malloc(sizeof(*ref) * 2 * d->outs);
 
@@ -135,7 +136,7 @@ static double metric_of(const struct trial *t)
 static void judge(const struct trial *t, enum nas_map_kind exact)
 {
 	struct nas_map *map = t->map;
-	const struct nas_data *d = &t->fresh;
+	const struct nas_data *d = &t->map->fresh;
 	double err2 = 0, var = 0;
 	bool rounding = true;
 
@@ -311,7 +312,7 @@ static int trial_begin(struct trial *t, size_t records, char *why, size_t cap)
 	int r = nas_data_draw(t->task, 1, 0, records, &t->fit, why, cap);
 
 	if (r == HV_OK)
-		r = nas_data_draw(t->task, 2, 0, FRESH, &t->fresh, why, cap);
+		r = nas_data_draw(t->task, 2, 0, FRESH, &t->map->fresh, why, cap);
 	if (r == HV_OK) {
 		t->got = malloc(sizeof(double) * t->map->outs * FRESH);
 		r = t->got == NULL ? HV_E_NOMEM : HV_OK;
@@ -326,7 +327,6 @@ static int trial_begin(struct trial *t, size_t records, char *why, size_t cap)
 static int trial_end(struct trial *t, int r)
 {
 	nas_data_clear(&t->fit);
-	nas_data_clear(&t->fresh);
 	free(t->got);
 	if (r < 0)
 		nas_map_clear(t->map);

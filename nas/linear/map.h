@@ -31,6 +31,7 @@ struct nas_map {
 	double residual; /* rms of what the map misses on fresh records over the deviation of the
 			    exact answers */
 	double error; /* the task's metric of the map on the same records */
+	struct nas_data fresh; /* those records: the first of the validation stream; owned */
 };
 
 /* Fits and judges. `aim`, in the task's metric, divides near from not. HV_E_NOENT: more elements
