@@ -32,3 +32,16 @@ tests_fuzz_fuzz_hostprog_LDADD = libhvfuzz.la libhvhostprog.la libhvtasks.la lib
 
 dist_check_SCRIPTS += tests/unit/harvest_nas.sh
 TESTS += tests/unit/harvest_nas.sh
+
+# plug-ins that are linear and do not say so
+if HAVE_CHECK
+check_LTLIBRARIES += libfilter40.la libcalibrate.la
+libfilter40_la_SOURCES = tests/lib/linear_plugin.c
+libfilter40_la_CPPFLAGS = $(libthermistor_la_CPPFLAGS)
+libfilter40_la_LDFLAGS = $(plugin_ldflags)
+libfilter40_la_LIBADD = -lm
+libcalibrate_la_SOURCES = tests/lib/linear_plugin.c
+libcalibrate_la_CPPFLAGS = $(libthermistor_la_CPPFLAGS) -DCALIBRATION
+libcalibrate_la_LDFLAGS = $(plugin_ldflags)
+libcalibrate_la_LIBADD = -lm
+endif
