@@ -58,8 +58,9 @@ void nas_front_free(struct nas_front *f); /* NULL is fine */
 
 /* Adds one; drops what it beats, or itself. Takes the package in every case. */
 void nas_front_add(struct nas_front *f, const struct harvest_task *task, struct nas_found found);
-/* The cheapest that meets error and limits, by accelerator cycles, then host cycles (by the time of
- * both, where max_host_cycles is 0); else the one of least error. NULL: nothing found. *meets: it does. */
+/* The cheapest that meets error and limits, by accelerator cycles, then host cycles (by the time
+ * of both, where max_host_cycles is 0); else the one of least error. NULL: nothing found. *meets:
+ * it does. */
 struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request *q, bool *meets);
 /* True when error a is smaller than b in the sense of the task's metric. */
 bool nas_better(const struct harvest_task *task, double a, double b);
