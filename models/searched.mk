@@ -18,6 +18,7 @@ models_searched = \
 	median9-pass \
 	sobel-goal \
 	sobel-pass \
+	specmag256-goal \
 	specmag256-pass \
 	speed-goal \
 	speed-pass

@@ -27,7 +27,7 @@ libhvnas_la_SOURCES = \
 	nas/gradient.h nas/gradient.c \
 	nas/wide/pool.h nas/wide/pool.c nas/wide/train.h nas/wide/train.c nas/wide/wide.c \
 	nas/pack.h nas/structure/structure.h nas/structure/structure.c nas/structure/local.c \
-	nas/structure/block.c nas/structure/median.c nas/structure/magnitude.c \
+	nas/structure/bins.c nas/structure/block.c nas/structure/median.c nas/structure/magnitude.c \
 	nas/certify.h nas/certify.c nas/support.h nas/support.c nas/probe.c nas/report.h nas/report.c
 libhvnas_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 libhvnas_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off

@@ -92,9 +92,14 @@ static unsigned operands_of(enum hostprog_op op)
 	}
 }
 
+static bool has_value(enum hostprog_op op)
+{
+	return op != HP_EMIT && op != HP_RESULT;
+}
+
 static bool has_index(enum hostprog_op op)
 {
-	return op == HP_IN || op == HP_WORD || op == HP_EMIT || op == HP_RESULT;
+	return op == HP_IN || op == HP_WORD || op == HP_EMIT || op == HP_RESULT || op == HP_BYTE;
 }
 
 static int check_sizes(const struct hostprog *h, char *why, size_t cap)
@@ -142,6 +147,7 @@ static uint32_t limit_of(const struct hostprog *h, enum hostprog_op op)
 {
 	switch (op) {
 	case HP_IN: return h->in_elements;
+	case HP_BYTE: return h->in_elements * (uint32_t)dtype_bytes(h->in_dtype);
 	case HP_WORD: return h->words;
 	case HP_EMIT: return h->pixels;
 	default: return h->out_elements;
@@ -156,14 +162,14 @@ static int check_ins(const struct hostprog *h, const struct hostprog_block *b, u
 	bool of_other_part = b->part == HOSTPROG_ENCODE ? s->op == HP_WORD || s->op == HP_RESULT
 							: s->op == HP_EMIT;
 
-	if (s->op < HP_IN || s->op > HP_RESULT || of_other_part)
+	if (s->op < HP_IN || s->op > HP_BYTE || of_other_part)
 		return refuse(why, cap,
 			      "host program: instruction %u has operation %d, which %s "
 			      "does not have",
 			      b->first + i, (int)s->op,
 			      b->part == HOSTPROG_ENCODE ? "encoding" : "decoding");
 	for (unsigned k = 0; k < operands_of(s->op); k++)
-		if (operand[k] >= i || ins[operand[k]].op >= HP_EMIT)
+		if (operand[k] >= i || !has_value(ins[operand[k]].op))
 			return refuse(why, cap,
 				      "host program: instruction %u reads value %u, "
 				      "which is none before it",

@@ -4,6 +4,7 @@
  * values before it.
  *
  *   IN e      element e of the record, as a double       CONST k
+ *   BYTE e    byte e of the record, 0 to 255; elements are little-endian
  *   ADD SUB MUL DIV MIN MAX a, b     SQRT ABS FLOOR a    SELECT a, b, c: a > 0 ? b : c
  *   WORD w    output value w of the network; decode only
  *   EMIT a    channel b of pixel p <- clamp(floor(k * a + offset + 1/2), -128, 127), NaN: 0;
@@ -17,7 +18,7 @@
  * Blob, little endian: u8 version = 1, u8 in dtype, u8 out dtype, u8 0, u32 in elements,
  * u32 out elements, u32 channels, u32 pixels, u32 words, u16 encode blocks, u16 decode blocks;
  * block: u32 rows, u32 cols, u16 instructions; instruction: u8 op, then
- *   IN, WORD      u32 index, s32 step[2]         CONST        f64 k
+ *   IN, WORD, BYTE  u32 index, s32 step[2]       CONST        f64 k
  *   EMIT          u16 a, u16 b, u32 index, s32 step[2], f64 k, f64 offset
  *   RESULT        u16 a, u32 index, s32 step[2]  the others   u16 for each operand
  */
@@ -42,6 +43,7 @@ enum hostprog_op {
 	HP_WORD,
 	HP_EMIT,
 	HP_RESULT,
+	HP_BYTE,
 };
 
 enum hostprog_part { HOSTPROG_ENCODE = 0, HOSTPROG_DECODE = 1 };
@@ -60,7 +62,7 @@ enum {
 struct hostprog_ins {
 	enum hostprog_op op;
 	uint16_t a, b, c; /* values; b of EMIT: channel */
-	uint32_t index; /* element, word or pixel of the first run */
+	uint32_t index; /* element, byte, word or pixel of the first run */
 	int32_t step[2];
 	double k, offset;
 };

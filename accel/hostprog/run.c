@@ -71,6 +71,7 @@ static double step(const struct running *r, const struct hostprog_ins *s, const 
 
 	switch (s->op) {
 	case HP_IN: return element_load(h->in_dtype, r->record, index_of(r, s));
+	case HP_BYTE: return r->record[index_of(r, s)];
 	case HP_WORD: return r->words[index_of(r, s)];
 	case HP_CONST: return s->k;
 	case HP_EMIT:

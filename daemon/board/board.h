@@ -13,7 +13,8 @@ struct board;
 /* Facts for the router, about one board and one model, now. */
 struct board_offer {
 	bool eligible;
-	const char *why_not; /* when not; static text */
+	const char *why_not; /* when not */
+	bool why_passes; /* why_not is good until the next call for this board; else static */
 	bool no_buffer; /* why_not is that the samples are not on this board */
 	uint32_t batch_records; /* most records of one board_run() */
 	uint64_t queue_us; /* work already there */

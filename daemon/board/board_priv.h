@@ -101,7 +101,7 @@ struct board_fit {
 	bool fits;
 	bool refused; /* by the board, in this life */
 	struct slotimg img; /* as if alone on the board */
-	char why[96];
+	char why[160]; /* a sentence, when it does not fit */
 };
 
 /* A wait that was asked for since the last report of the primary. */

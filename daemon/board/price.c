@@ -133,9 +133,15 @@ uint64_t board_job_us(const struct board *b, const struct model *m, const struct
 			  (double)b->clock_rtt_us);
 }
 
+static void unfit(struct board_fit *f, const char *why)
+{
+	snprintf(f->why, sizeof(f->why), "the model does not fit beside the primary: %s", why);
+}
+
 static void compile(const struct board *b, struct board_fit *f)
 {
 	const struct package *p = f->model->pkg;
+	char why[sizeof(f->why)] = "";
 	const struct cnn_room room = {
 		.kernel_first = b->hello.kernel_first,
 		.kernel_words = b->hello.kernel_words,
@@ -147,25 +153,24 @@ static void compile(const struct board *b, struct board_fit *f)
 	uint8_t *bytes = NULL;
 	size_t len;
 	int r = slotimg_build(&p->net, p->steps_blob, p->steps_len, &room,
-			      b->hello.primary_quadrants, &bytes, &len, f->why, sizeof(f->why));
+			      b->hello.primary_quadrants, &bytes, &len, why, sizeof(why));
 
 	if (r == HV_OK)
 		r = slotimg_header_parse(bytes, len, &f->img);
 	free(bytes);
 	if (r != HV_OK) {
-		if (f->why[0] == '\0')
-			snprintf(f->why, sizeof(f->why), "%s", hv_err_text(r));
+		unfit(f, why[0] != '\0' ? why : hv_err_text(r));
 		return;
 	}
 	if (f->img.in_record_bytes != package_board_in_bytes(p) ||
 	    f->img.out_record_bytes != package_board_out_bytes(p))
-		snprintf(f->why, sizeof(f->why), "its records are not those of the task");
+		unfit(f, "its records are not those of the task");
 	else if ((size_t)SLOTIMG_HEADER_BYTES + f->img.n_regs * SLOTIMG_REG_BYTES +
 			 f->img.steps_bytes >
 		 b->hello.slot_bytes)
-		snprintf(f->why, sizeof(f->why), "its registers and steps exceed the slot memory");
+		unfit(f, "its registers and steps exceed the slot memory");
 	else if (board_batch_max(b, f->model, &f->img) == 0)
-		snprintf(f->why, sizeof(f->why), "a record exceeds the job memory");
+		unfit(f, "a record exceeds the job memory");
 	else
 		f->fits = true;
 }
@@ -239,7 +244,7 @@ static const char *why_not(const struct board *b, const struct model *m,
 	if (fit->refused)
 		return "the board refuses the model";
 	if (!fit->fits)
-		return "the model does not fit beside the primary";
+		return fit->why;
 	if (b->window_us != UINT64_MAX &&
 	    first_window_us(b, (uint64_t)board_compute_us(b, m, &fit->img, 1)) == UINT64_MAX)
 		return "the primary leaves no window long enough for one record";
@@ -301,6 +306,7 @@ void board_offer(const struct board *b, const struct model *m, uint64_t now_ns,
 	if (b->fsm.state == BOARD_READY)
 		fit = board_fit(b, m);
 	o->why_not = why_not(b, m, fit);
+	o->why_passes = fit != NULL && o->why_not == fit->why;
 	o->idle_share = 1 - tracker_primary_share(&b->tracker, board_clock_us(b, now_ns / 1000));
 	if (fit == NULL || !fit->fits)
 		return;

@@ -54,7 +54,7 @@ static const char *keep_reason(struct dispatch *d, const char *text)
 		if (strcmp(d->reasons[i], text) == 0)
 			return d->reasons[i];
 	if (d->n_reasons == REASONS_MAX)
-		return "the board cannot give the samples that were asked for";
+		return "the board has said why in its list of models";
 	snprintf(d->reasons[d->n_reasons], REASON_CAP, "%s", text);
 	return d->reasons[d->n_reasons++];
 }
@@ -76,12 +76,14 @@ static void offer(struct dispatch *d, const struct subject *s, const struct boar
 
 	if (!job_spec_has_buffer(s->spec)) {
 		board_offer(b, m, d->now_ns, o);
+		if (o->why_passes)
+			o->why_not = keep_reason(d, o->why_not);
 		return;
 	}
 	memcpy(from.buffer, s->spec->buffer, sizeof(from.buffer));
 	board_offer_buffer(b, m, &from, d->now_ns, o, why, sizeof(why));
-	if (o->why_not == why)
-		o->why_not = keep_reason(d, why);
+	if (o->why_not == why || o->why_passes)
+		o->why_not = keep_reason(d, o->why_not);
 	if (s->job != NULL && s->job->ring_board != NULL && s->job->ring_board != b) {
 		o->eligible = false;
 		o->why_not = "another board has the samples of this job";

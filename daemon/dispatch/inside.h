@@ -27,7 +27,7 @@ struct name_cache {
 };
 
 /* Reasons that name things, for as long as decisions are remembered: each kept once. */
-enum { REASONS_MAX = 256, REASON_CAP = 128 };
+enum { REASONS_MAX = 256, REASON_CAP = 160 };
 
 struct dispatch {
 	unsigned n_reasons;

@@ -10,10 +10,16 @@
 
 /* Lossy block coding: the rounding of a layer's output to eight bits is the quantizer. The first
  * layer's rows are an 8x8 DCT divided by the table, in whole numbers that know the second moments
- * of the blocks; rows of like size share a layer and its shift, so that all weights use their
- * eight bits. The last layer is solved by least squares on the coefficients that the first ones
- * really give. */
-enum { SIDE = 8, N = 64, BLOCKS = 8192, GROUPS_MAX = 16, RESIDUAL_STEP = 200, COPIES_MAX = 3 };
+ * of the blocks. Rows differ in size by a factor of ten, but have one shift: pixels come several
+ * times, so that the weights of small rows are fine enough. The last layer is solved by least
+ * squares on the coefficients that the first one really gives; residual rows make those outputs
+ * finer that gain most by it.
+ *
+ * Two layers are what a board can restore in time: layers are in all quadrants. */
+enum { SIDE = 8, N = 64, BLOCKS = 32768, RESIDUAL_STEP = 200, COPIES_MAX = 6 };
+
+/* How many outputs have a residual row. */
+static const unsigned residuals[] = { 0, 32, 48, 58, N };
 
 /* clang-format off */
 static const uint8_t luminance[N] = { /* ITU-T T.81, table K.1 */
@@ -29,14 +35,19 @@ struct block {
 	struct nas_data d;
 	int quality;
 	unsigned copies; /* of every pixel among the channels: weights add up, so they get finer */
-	unsigned groups; /* first layers */
-	int shift[GROUPS_MAX];
-	unsigned order[N]; /* coefficients in the order of the layers' channels */
+	int shift; /* of the first layer */
+	unsigned order[N]; /* of coefficients by the size of their rows, largest first: the last
+			      layer's weights are rounded from the smallest on */
 	float *x, *q; /* (N, records): pixels minus 128, coefficients */
 	int16_t *first; /* (N, N): sums of the copies' weights */
-	int8_t *bias, *second; /* (N), (2 N, N): rows and residual rows */
-	bool residual;
-	double unit[N], constant[N]; /* of the second layer's rows; residual ones are finer */
+	int8_t *bias; /* (N) */
+	struct {
+		int8_t alone[N], base[N], residual[N]; /* a row; or one that two rows add up to */
+		double unit, constant; /* alone */
+		double base_unit, sum_constant; /* the residual row's is finer */
+	} out[N];
+	unsigned finer[N]; /* outputs, those first whose error a residual row lessens most */
+	unsigned residuals;
 };
 
 static int table(unsigned i, int quality)
@@ -67,9 +78,13 @@ static double largest(unsigned c, int quality)
 	return most;
 }
 
-/* Coefficients by the size of their rows, cut into equal groups; a group's shift is the least
- * with which its largest weight still fits. */
-static void make_groups(struct block *b)
+/* The least with which the largest weight still fits. */
+static int shift_for(const struct block *b)
+{
+	return 7 + (int)ceil(log2(largest(b->order[0], b->quality) / (127.0 * b->copies)));
+}
+
+static void sort(struct block *b)
 {
 	for (unsigned i = 0; i < N; i++) {
 		unsigned at = i;
@@ -79,16 +94,6 @@ static void make_groups(struct block *b)
 			b->order[at] = b->order[at - 1];
 		b->order[at] = i;
 	}
-	for (unsigned g = 0; g < b->groups; g++) {
-		double most = largest(b->order[g * (N / b->groups)], b->quality);
-
-		b->shift[g] = 7 + (int)ceil(log2(most / (127.0 * b->copies)));
-	}
-}
-
-static int shift_of(const struct block *b, unsigned row)
-{
-	return b->shift[row / (N / b->groups)];
 }
 
 /* What the rows should give: (N, n). */
@@ -107,7 +112,7 @@ static void wanted(const struct block *b, double *t)
 }
 
 /* Rows in units of 2^(shift - 7), rounded one weight after the other over the blocks. */
-static int first_layers(struct block *b)
+static int first_layer(struct block *b)
 {
 	size_t n = b->d.n;
 	hv_autofree double *t = malloc(sizeof(*t) * N * n);
@@ -122,13 +127,13 @@ static int first_layers(struct block *b)
 		return HV_E_NOMEM;
 	for (size_t i = 0; i < n; i++)
 		w[i] = 1;
-	make_groups(b);
+	b->shift = shift_for(b);
 	wanted(b, t);
 	r = nas_gram_make(b->x, N, t, N, w, n, &g);
 	if (r < 0)
 		return r;
 	for (unsigned c = 0; r == HV_OK && c < N; c++) {
-		const double unit = ldexp(1, shift_of(b, c) - 7);
+		const double unit = ldexp(1, b->shift - 7);
 
 		r = nas_gram_round(&g, c, 1e-5, group, &unit, 127 * (int)b->copies, NULL, q,
 				   &constant, &err);
@@ -147,7 +152,7 @@ static void coefficients(struct block *b)
 	for (unsigned c = 0; c < N; c++)
 		for (size_t i = 0; i < n; i++) {
 			int32_t acc = 128 * b->bias[c];
-			int right = 7 - shift_of(b, c);
+			int right = 7 - b->shift;
 
 			for (unsigned k = 0; k < N; k++)
 				acc += b->first[c * N + k] * (int32_t)b->x[k * n + i];
@@ -156,20 +161,67 @@ static void coefficients(struct block *b)
 		}
 }
 
-/* What row p leaves, in a finer unit. */
-static int residual_row(struct block *b, const struct nas_gram *g, unsigned p)
+/* A row that reaches everything, and what it leaves in a finer unit. */
+static int two_rows(struct block *b, const struct nas_gram *g, unsigned p, double unit, double *err)
 {
-	const double unit = b->unit[p] / RESIDUAL_STEP;
+	const double finer = unit / RESIDUAL_STEP;
 	uint8_t group[N + 1] = { 0 };
-	double base[N + 1] = { 0 }, err;
+	double base[N + 1] = { 0 };
 	int32_t q[N + 1];
-	int r;
+	int r = nas_gram_round(g, p, 1e-7, group, &unit, 127, NULL, q, &base[0], err);
 
-	for (unsigned c = 0; c < N; c++)
-		base[c + 1] = b->unit[p] * b->second[p * N + c];
-	r = nas_gram_round(g, p, 1e-9, group, &unit, 127, base, q, &b->constant[p], &err);
-	for (unsigned c = 0; c < N; c++)
-		b->second[(N + p) * N + c] = (int8_t)q[c + 1];
+	base[0] = 0;
+	for (unsigned c = 0; r == HV_OK && c < N; c++) {
+		b->out[p].base[c] = (int8_t)q[c + 1];
+		base[c + 1] = unit * q[c + 1];
+	}
+	if (r == HV_OK)
+		r = nas_gram_round(g, p, 1e-9, group, &finer, 127, base, q, &b->out[p].sum_constant,
+				   err);
+	for (unsigned c = 0; r == HV_OK && c < N; c++)
+		b->out[p].residual[c] = (int8_t)q[c + 1];
+	b->out[p].base_unit = unit;
+	return r;
+}
+
+/* One row, in the best of some units. */
+static int one_row(struct block *b, const struct nas_gram *g, unsigned p, double most, double *best)
+{
+	uint8_t group[N + 1] = { 0 };
+
+	*best = INFINITY;
+	for (int k = 0; k < 10; k++) {
+		double unit = most / 127 * pow(0.93, k), constant, err;
+		int32_t q[N + 1];
+		int r = nas_gram_round(g, p, 1e-7, group, &unit, 127, NULL, q, &constant, &err);
+
+		if (r < 0)
+			return r;
+		if (err >= *best)
+			continue;
+		*best = err;
+		b->out[p].unit = unit;
+		b->out[p].constant = constant;
+		for (unsigned c = 0; c < N; c++)
+			b->out[p].alone[c] = (int8_t)q[c + 1];
+	}
+	return HV_OK;
+}
+
+/* Both ways to have output p; what the residual row gains. */
+static int output(struct block *b, const struct nas_gram *g, unsigned p, double *gain)
+{
+	double coef[N + 1], most = 0, one, two;
+	int r = nas_gram_solve(g, p, 1e-7, coef, &one);
+
+	for (unsigned c = 1; r == HV_OK && c <= N; c++)
+		most = fmax(most, fabs(coef[c]));
+	if (r == HV_OK)
+		r = one_row(b, g, p, most, &one);
+	if (r == HV_OK)
+		r = two_rows(b, g, p, most / 127, &two);
+	if (r == HV_OK)
+		*gain = one - two;
 	return r;
 }
 
@@ -177,7 +229,7 @@ static int second_layer(struct block *b)
 {
 	size_t n = b->d.n;
 	hv_autofree double *w = malloc(sizeof(*w) * n);
-	uint8_t group[N + 1] = { 0 };
+	double gain[N];
 	struct nas_gram g;
 	int r;
 
@@ -189,27 +241,12 @@ static int second_layer(struct block *b)
 	if (r < 0)
 		return r;
 	for (unsigned p = 0; r == HV_OK && p < N; p++) {
-		double coef[N + 1], most = 0, err, best = INFINITY;
+		unsigned at = p;
 
-		r = nas_gram_solve(&g, p, 1e-7, coef, &err);
-		for (unsigned c = 1; c <= N; c++)
-			most = fmax(most, fabs(coef[c]));
-		for (int k = 0; r == HV_OK && k < (b->residual ? 1 : 10); k++) {
-			double unit = most / 127 * pow(0.93, k), constant;
-			int32_t q[N + 1];
-
-			r = nas_gram_round(&g, p, 1e-7, group, &unit, 127, NULL, q, &constant,
-					   &err);
-			if (r < 0 || err >= best)
-				continue;
-			best = err;
-			b->unit[p] = unit;
-			b->constant[p] = constant;
-			for (unsigned c = 0; c < N; c++)
-				b->second[p * N + c] = (int8_t)q[c + 1];
-		}
-		if (r == HV_OK && b->residual)
-			r = residual_row(b, &g, p);
+		r = output(b, &g, p, &gain[p]);
+		for (; r == HV_OK && at > 0 && gain[b->finer[at - 1]] < gain[p]; at--)
+			b->finer[at] = b->finer[at - 1];
+		b->finer[at] = p;
 	}
 	nas_gram_clear(&g);
 	return r;
@@ -224,22 +261,33 @@ static int put(struct hostprog *h, enum hostprog_op op, int a, int b, uint32_t i
 			   .op = op, .a = (uint16_t)a, .b = (uint16_t)b, .index = index, .k = k });
 }
 
+/* Output p: word p and, unless 0, the word of its residual row. */
+static int decode_output(const struct block *b, struct hostprog *h, unsigned p, unsigned finer)
+{
+	bool two = finer > 0;
+	double constant = two ? b->out[p].sum_constant : b->out[p].constant;
+	double unit = two ? b->out[p].base_unit : b->out[p].unit;
+	int sum = put(h, HP_CONST, 0, 0, 0, constant);
+
+	for (unsigned set = 0; set < (two ? 2 : 1); set++) {
+		int word = put(h, HP_WORD, 0, 0, set == 0 ? p : finer, 0);
+		int product = put(h, HP_MUL, word, put(h, HP_CONST, 0, 0, 0, unit), 0, 0);
+
+		sum = put(h, HP_ADD, sum, product, 0, 0);
+		unit /= RESIDUAL_STEP;
+	}
+	return put(h, HP_RESULT, sum, 0, p, 0);
+}
+
 static int decode(const struct block *b, struct hostprog *h)
 {
+	unsigned finer[N] = { 0 };
 	int r = hostprog_block_add(h, HOSTPROG_DECODE, 1, 1);
 
-	for (unsigned p = 0; r >= 0 && p < N; p++) {
-		int sum = put(h, HP_CONST, 0, 0, 0, b->constant[p]);
-
-		for (unsigned set = 0; set < (b->residual ? 2 : 1); set++) {
-			double unit = b->unit[p] / (set == 0 ? 1 : RESIDUAL_STEP);
-			int word = put(h, HP_WORD, 0, 0, set * N + p, 0);
-			int product = put(h, HP_MUL, word, put(h, HP_CONST, 0, 0, 0, unit), 0, 0);
-
-			sum = put(h, HP_ADD, sum, product, 0, 0);
-		}
-		r = put(h, HP_RESULT, sum, 0, p, 0);
-	}
+	for (unsigned i = 0; i < b->residuals; i++)
+		finer[b->finer[i]] = N + i;
+	for (unsigned p = 0; r >= 0 && p < N; p++)
+		r = decode_output(b, h, p, finer[p]);
 	return r;
 }
 
@@ -270,21 +318,54 @@ static int8_t *copy(const int8_t *from, size_t n)
 	return to;
 }
 
-/* Weights of `rows` rows from `at` on, shared out to the copies of their pixels. */
-static int8_t *share(const struct block *b, unsigned at, unsigned rows)
+/* Weights of the first layer, shared out to the copies of their pixels. */
+static int8_t *share(const struct block *b)
 {
-	int8_t *to = malloc((size_t)rows * N * b->copies), *w = to;
+	int8_t *to = malloc((size_t)N * N * b->copies), *w = to;
+	int n = (int)b->copies;
 
-	for (unsigned r = at; to != NULL && r < at + rows; r++)
-		for (unsigned c = 0; c < b->copies; c++)
+	for (unsigned r = 0; to != NULL && r < N; r++)
+		for (int c = 0; c < n; c++)
 			for (unsigned k = 0; k < N; k++) {
-				int sum = b->first[r * N + k], n = (int)b->copies;
-
 				/* floor((sum + c) / n): they add up to the sum */
-				sum += (int)c + 128 * n;
+				int sum = b->first[r * N + k] + c + 128 * n;
+
 				*w++ = (int8_t)(sum / n - 128);
 			}
 	return to;
+}
+
+/* Rows of all outputs, then the residual rows that are wanted. */
+static int8_t *last_rows(const struct block *b)
+{
+	int8_t *to = malloc((size_t)(N + b->residuals) * N);
+
+	for (unsigned p = 0; to != NULL && p < N; p++)
+		memcpy(to + (size_t)p * N, b->out[p].alone, N);
+	for (unsigned i = 0; to != NULL && i < b->residuals; i++) {
+		unsigned p = b->finer[i];
+
+		memcpy(to + (size_t)p * N, b->out[p].base, N);
+		memcpy(to + (size_t)(N + i) * N, b->out[p].residual, N);
+	}
+	return to;
+}
+
+static int layers(const struct block *b, struct package *p)
+{
+	struct cnn_layer *first, *last;
+
+	p->net.channels = (uint16_t)(N * b->copies);
+	p->net.height = p->net.width = 1;
+	first = structure_layer(p, CNN_OP_LINEAR, CNN_FROM_INPUT, N * b->copies, N, share(b),
+				copy(b->bias, N));
+	first->shift = (int8_t)b->shift;
+	last = structure_layer(p, CNN_OP_LINEAR, 0, N, N + b->residuals, last_rows(b), NULL);
+	last->out_bits = 32;
+	last->is_output = true;
+	if (first->weights == NULL || first->bias == NULL || last->weights == NULL)
+		return HV_E_NOMEM;
+	return nas_pack_steps(p);
 }
 
 static int add(const struct block *b)
@@ -292,35 +373,12 @@ static int add(const struct block *b)
 	struct structure *s = b->s;
 	struct package *p = calloc(1, sizeof(*p));
 	struct hostprog *host = NULL;
-	struct cnn_layer *l;
-	bool complete = true;
-	unsigned rows;
 	char text[64];
 	int r;
 
 	if (p == NULL)
 		return HV_E_NOMEM;
-	p->net.channels = (uint16_t)(N * b->copies);
-	p->net.height = p->net.width = 1;
-	for (unsigned g = 0; g < b->groups; g++) {
-		unsigned at = g * (N / b->groups);
-
-		rows = N / b->groups;
-
-		l = structure_layer(p, CNN_OP_LINEAR, CNN_FROM_INPUT, N * b->copies, rows,
-				    share(b, at, rows), copy(b->bias + at, rows));
-		l->shift = (int8_t)b->shift[g];
-		complete &= l->weights != NULL && l->bias != NULL;
-	}
-	rows = b->residual ? 2 * N : N;
-	l = structure_layer(p, CNN_OP_LINEAR, 0, N, rows, copy(b->second, rows * N), NULL);
-	l->more_sources = (uint8_t)(b->groups - 1);
-	for (unsigned g = 1; g < b->groups; g++)
-		l->more_from[g - 1] = (int8_t)g;
-	l->out_bits = 32;
-	l->is_output = true;
-	complete &= l->weights != NULL;
-	r = complete ? nas_pack_steps(p) : HV_E_NOMEM;
+	r = layers(b, p);
 	if (r == HV_OK)
 		host = nas_pack_host(p, s->q->task);
 	r = r == HV_OK && host == NULL ? HV_E_NOMEM : r;
@@ -332,23 +390,23 @@ static int add(const struct block *b)
 		package_free(p);
 		return r;
 	}
-	snprintf(text, sizeof(text), "8x8 DCT, quality %d, %u scales, %u copies%s", b->quality,
-		 b->groups, b->copies, b->residual ? ", residual rows" : "");
+	snprintf(text, sizeof(text), "8x8 DCT, quality %d, %u copies, %u residual rows", b->quality,
+		 b->copies, b->residuals);
 	return nas_front_add_package(s->f, s->q, p, "rounding", text, 4096, s->why, s->cap);
 }
 
-/* One division of the rows, without and with residual rows of the last layer. */
-static int run_groups(struct block *b)
+/* One number of copies, with more and more residual rows. */
+static int run_copies(struct block *b)
 {
-	int r = first_layers(b);
+	int r = first_layer(b);
 
-	if (r == HV_OK)
+	if (r == HV_OK) {
 		coefficients(b);
-	for (unsigned k = 0; r == HV_OK && k < 2; k++) {
-		b->residual = k > 0;
 		r = second_layer(b);
-		if (r == HV_OK)
-			r = add(b);
+	}
+	for (unsigned k = 0; r == HV_OK && k < HV_ARRAY_SIZE(residuals); k++) {
+		b->residuals = residuals[k];
+		r = add(b);
 	}
 	return r;
 }
@@ -361,13 +419,13 @@ static int run(struct block *b)
 
 	for (size_t i = 0; i < N * n; i++)
 		b->x[i] = (float)(b->d.in[i] - 128);
-	for (b->copies = 1; r == HV_OK && b->copies <= COPIES_MAX; b->copies++)
-		for (b->groups = 1; r == HV_OK && b->groups <= GROUPS_MAX; b->groups *= 4) {
-			r = run_groups(b);
-			nas_say(b->s->q, "scales",
-				((b->copies - 1) * 3 + log2(b->groups) / 2) / (COPIES_MAX * 3),
-				NAN);
-		}
+	sort(b);
+	for (b->copies = 1; r == HV_OK && b->copies <= COPIES_MAX; b->copies++) {
+		if (b->copies > 1 && shift_for(b) == b->shift)
+			continue; /* no finer */
+		r = run_copies(b);
+		nas_say(b->s->q, "copies", (double)b->copies / COPIES_MAX, NAN);
+	}
 	return r;
 }
 
@@ -387,15 +445,13 @@ int structure_block(struct structure *s)
 	b.q = malloc(sizeof(*b.q) * N * BLOCKS);
 	b.first = malloc(sizeof(*b.first) * N * N);
 	b.bias = malloc(N);
-	b.second = malloc(2 * N * N);
 	r = HV_E_NOMEM;
-	if (b.x != NULL && b.q != NULL && b.first != NULL && b.bias != NULL && b.second != NULL)
+	if (b.x != NULL && b.q != NULL && b.first != NULL && b.bias != NULL)
 		r = run(&b);
 	nas_data_clear(&b.d);
 	free(b.x);
 	free(b.q);
 	free(b.first);
 	free(b.bias);
-	free(b.second);
 	return r;
 }

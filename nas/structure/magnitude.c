@@ -117,11 +117,14 @@ static int add(struct structure *s, unsigned directions, int shift)
 int structure_magnitude(struct structure *s)
 {
 	const struct harvest_task *t = s->q->task;
-	int r = HV_OK;
+	int r;
 
 	if (strcmp(t->name, "specmag256") != 0 || t->in.dtype != HARVEST_S16 ||
 	    tensor_elements(&t->in) != N || tensor_elements(&t->out) != BINS)
 		return HV_E_NOENT;
+	r = structure_bins(s, false);
+	if (r == HV_OK)
+		r = structure_bins(s, true);
 	for (unsigned k = 4; r == HV_OK && k <= DIRECTIONS_MAX; k += 2)
 		for (int shift = -6; r == HV_OK && shift <= -4; shift++) {
 			r = add(s, k, shift);

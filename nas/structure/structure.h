@@ -16,6 +16,9 @@ int structure_block(struct structure *s); /* a transform, rounding, the transfor
 int structure_median(struct structure *s); /* comparators */
 int structure_magnitude(struct structure *s); /* length of a complex number by directions */
 
+/* Of the last one: parts of every bin, lengths by the host. Samples in both bytes or one. */
+int structure_bins(struct structure *s, bool both);
+
 /* A layer behind the others of p. weights and bias are taken. */
 struct cnn_layer *structure_layer(struct package *p, enum cnn_op op, int from, unsigned in,
 				  unsigned out, int8_t *weights, int8_t *bias);

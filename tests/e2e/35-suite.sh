@@ -39,10 +39,6 @@ origin() { ctl models show "$1" --json | sed -nE 's/.*"origin":"([^"]*)".*/\1/p'
 serve() { # MODEL
 	local model=$1 task=${1%-*} cert all=$records part=1
 	local per=$((job_bytes / $(field "$task" in_bytes)))
-	if ! "$M" place "$(origin "$model")" >/dev/null 2>&1; then
-		[ "${model##*-}" = goal ] || unfit "$model"
-		return
-	fi
 	cert=$(ctl models show "$model" --json | json_number certified)
 	rm -f "$W/all.in" "$W/all.out"
 	[ "$per" -lt "$all" ] || per=$all
@@ -63,15 +59,6 @@ serve() { # MODEL
 	check "$model is within its certificate of $cert" \
 		"$R" "$([ -n "${HARVEST_LONG:-}" ] && echo within || echo judge)" "$task" "$W/all.in" "$W/all.out" "$cert"
 	echo "$model: certified $cert, measured $("$R" metric "$task" "$W/all.in" "$W/all.out")"
-}
-
-# Networks with more registers than a slot holds: the board says so, and the CPU answers.
-unfit() { # MODEL
-	local model=$1 task=${1%-*}
-	"$R" sample "$task" 16 "$seed" "$W/in.raw"
-	expect 4 'does not fit beside the primary' ctl submit "$W/in.raw" --task "$task" \
-		--dtype "$(field "$task" in)" --route "board:$id"
-	echo "$model: $("$M" place "$(origin "$model")" 2>&1 | sed 's/.*hvm: //'); the CPU serves it"
 }
 
 models() { ctl models list --json | grep -o '"model":"[^"]*"' | cut -d'"' -f4 | grep -- "-$1\$"; }

@@ -4,6 +4,7 @@
 #include "nas/lsq.h"
 #include "nas/model.h"
 #include "nas/search.h"
+#include "nas/structure/structure.h"
 #include "tasks/catalog.h"
 #include "tasks/metric.h"
 #include "util/rng.h"
@@ -352,6 +353,26 @@ START_TEST(comparators_give_the_exact_median)
 }
 END_TEST
 
+/* Real and imaginary parts of bins, lengths by the host: within a third of the exact code. */
+START_TEST(parts_of_bins_give_their_lengths)
+{
+	struct nas_request q = request(task_find("specmag256"), 1);
+	struct nas_front *f = calloc(1, sizeof(*f));
+	char why[300] = "";
+	struct structure s = { &q, f, why, sizeof(why) };
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_msg(structure_bins(&s, true) == HV_OK, "%s", why);
+	ck_assert_msg(structure_bins(&s, false) == HV_OK, "%s", why);
+	ck_assert_uint_eq(f->n, 2);
+	ck_assert_double_gt(f->of[0].error, 48);
+	ck_assert_uint_le(f->of[0].host_cycles, q.task->cpu_cycles / 3);
+	ck_assert_double_gt(f->of[1].error, 40);
+	ck_assert_uint_lt(f->of[1].host_cycles, f->of[0].host_cycles);
+	nas_front_free(f);
+}
+END_TEST
+
 static void constant_reference(const void *in, double *out)
 {
 	(void)in;
@@ -394,6 +415,7 @@ int main(void)
 	tcase_add_test(t, a_record_is_judged_in_the_unit_of_the_whole);
 	tcase_add_test(t, a_hosted_package_with_another_shape_is_refused);
 	tcase_add_test(t, comparators_give_the_exact_median);
+	tcase_add_test(t, parts_of_bins_give_their_lengths);
 	tcase_add_test(t, a_task_that_answers_nothing_is_refused);
 	if (getenv("HARVEST_LONG") != NULL)
 		tcase_add_test(t, a_search_reaches_its_aim_whatever_the_threads);

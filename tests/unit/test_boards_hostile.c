@@ -274,6 +274,33 @@ START_TEST(a_refused_model_is_not_offered_and_the_board_says_so)
 }
 END_TEST
 
+/* Each kind of room, too small. */
+START_TEST(a_model_that_does_not_fit_is_not_offered_and_what_is_missing_is_named)
+{
+	static const char *const missing[] = { "kernel words", "data words", "job memory" };
+	union link_msg hello = raw_hello("narrow");
+	struct board_offer o;
+
+	add_dct();
+	if (_i == 0)
+		hello.hello.kernel_words = 1;
+	else if (_i == 1)
+		hello.hello.data_words = 2;
+	else
+		hello.hello.job_bytes = 16;
+	raw_plug(&s, &r);
+	raw_pump(&r);
+	raw_send(&r, &hello, NULL, 0);
+	raw_pump(&r);
+	board_offer(first(), models_at(&s.models, 0), raw_now_us * 1000, &o);
+	ck_assert(!o.eligible);
+	ck_assert(o.why_passes);
+	ck_assert_msg(strstr(o.why_not, "does not fit beside the primary: ") != NULL &&
+			      strstr(o.why_not, missing[_i]) != NULL,
+		      "%s", o.why_not);
+}
+END_TEST
+
 START_TEST(results_of_unknown_jobs_are_ignored)
 {
 	add_dct();
@@ -415,6 +442,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_malformed_message_costs_the_life_and_the_board_comes_back, 0, 3);
 	tcase_add_loop_test(tc, other_content_than_was_sent_is_a_fault, 0, 2);
 	tcase_add_test(tc, a_refused_model_is_not_offered_and_the_board_says_so);
+	tcase_add_loop_test(
+		tc, a_model_that_does_not_fit_is_not_offered_and_what_is_missing_is_named, 0, 3);
 	tcase_add_test(tc, results_of_unknown_jobs_are_ignored);
 	tcase_add_loop_test(tc, a_result_of_wrong_length_is_a_fault_and_all_batches_come_back, 0,
 			    3);

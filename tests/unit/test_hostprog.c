@@ -174,14 +174,63 @@ START_TEST(what_breaks_a_rule_is_refused)
 }
 END_TEST
 
+/* One sample in two channels. */
+static struct hostprog *byte_program(void)
+{
+	static const struct hostprog_ins pre[] = {
+		{ .op = HP_IN, .step = { 0, 1 } },
+		{ .op = HP_EMIT, .a = 0, .b = 0, .k = 0x1p-8, .offset = -0.5, .step = { 0, 1 } },
+		{ .op = HP_BYTE, .step = { 0, 2 } },
+		{ .op = HP_EMIT, .a = 2, .b = 1, .k = 1, .offset = -128, .step = { 0, 1 } },
+	};
+	struct hostprog *h = sample_program();
+
+	h->n_ins = h->n_blocks = 0;
+	h->pixels = 2;
+	ck_assert_int_eq(hostprog_block_add(h, HOSTPROG_ENCODE, 1, 2), 0);
+	for (size_t i = 0; i < sizeof(pre) / sizeof(pre[0]); i++)
+		ck_assert_int_ge(hostprog_add(h, pre[i]), 0);
+	ck_assert_int_eq(hostprog_block_add(h, HOSTPROG_DECODE, 1, 1), 0);
+	ck_assert_int_ge(hostprog_add(h, (struct hostprog_ins){ .op = HP_WORD }), 0);
+	ck_assert_int_ge(hostprog_add(h, (struct hostprog_ins){ .op = HP_RESULT }), 0);
+	return h;
+}
+
+START_TEST(bytes_of_a_sample_give_it_back)
+{
+	struct hostprog *h = byte_program();
+	char why[300] = "";
+
+	ck_assert_msg(hostprog_check(h, why, sizeof(why)) == HV_OK, "%s", why);
+	for (int v = INT16_MIN; v <= INT16_MAX; v += 7) {
+		const int16_t record[2] = { (int16_t)v, (int16_t)~v };
+		int8_t px[4];
+
+		hostprog_run_encode(h, record, px);
+		ck_assert_int_eq(256 * px[0] + px[1] + 128, v);
+		ck_assert_int_eq(256 * px[2] + px[3] + 128, ~v);
+	}
+	ck_assert_uint_eq(hostprog_cycles(h, HOSTPROG_ENCODE), 2 * (1 + 2));
+	h->ins[2].index = 2; /* 2 and 4 of 0..3 */
+	refused(h, "0..3");
+}
+END_TEST
+
 START_TEST(cycles_follow_the_table)
 {
 	struct hostprog *h = sample_program();
 
 	/* loads with conversion 2 + 2, product 1, sum 1, two emits of 6 */
 	ck_assert_uint_eq(hostprog_cycles(h, HOSTPROG_ENCODE), 18);
-	/* word 2, product 1, load 2, sum 1, result 3 */
+	/* word 2, a quarter of it by the same conversion, load 2, sum 1, result 3 */
+	ck_assert_uint_eq(hostprog_cycles(h, HOSTPROG_DECODE), 8);
+	h->ins[8].k = 0.3;
 	ck_assert_uint_eq(hostprog_cycles(h, HOSTPROG_DECODE), 9);
+	h->ins[8].k = 4; /* no fraction bits */
+	ck_assert_uint_eq(hostprog_cycles(h, HOSTPROG_DECODE), 9);
+	h->ins[8].k = 0.25;
+	h->ins[11].b = 0; /* the word itself is read, too; the element is not */
+	ck_assert_uint_eq(hostprog_cycles(h, HOSTPROG_DECODE), 7);
 	hostprog_free(h);
 }
 END_TEST
@@ -198,6 +247,7 @@ int main(void)
 	tcase_add_test(t, a_block_repeats_over_rows_and_columns);
 	tcase_add_test(t, a_blob_gives_the_program_back);
 	tcase_add_test(t, what_breaks_a_rule_is_refused);
+	tcase_add_test(t, bytes_of_a_sample_give_it_back);
 	tcase_add_test(t, cycles_follow_the_table);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
