@@ -21,7 +21,6 @@ libhvboards_la_SOURCES = \
 	daemon/models/models.c daemon/models/models.h daemon/models/models_priv.h \
 	daemon/models/store.c daemon/models/domain.c daemon/models/tasks.c
 # the domain check reads every record that may go to a board
-libhvboards_la_LIBADD = libhvdoubt.la
+libhvboards_la_LIBADD = libhvdoubt.la libhvplugins.la
 libhvboards_la_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS)
-libhvboards_la_LIBADD = libhvplugins.la
 # not listed here: log (libhvlog), packages (accel), tasks; the program names each once
