@@ -1,17 +1,30 @@
 #include "nas/encoding.h"
+#include "nas/curve.h"
+#include "nas/knots.h"
 #include "util/own.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+/* What is at share u of the knots. */
+static double between(const struct nas_knots *k, double u)
+{
+	double at = u * (NAS_KNOTS - 1), whole = floor(at);
+	unsigned i = (unsigned)whole;
+
+	if (i >= NAS_KNOTS - 1)
+		return 1;
+	return (double)k->at[i] + (at - whole) * ((double)k->at[i + 1] - (double)k->at[i]);
+}
+
 /* Ends of piece i of n, 0..1. */
-static double end_of(enum nas_spacing s, unsigned i, unsigned n)
+static double end_of(const struct nas_cut *c, unsigned i, unsigned n)
 {
 	double u = (double)i / n;
 
 	if (i == 0 || i == n)
 		return i == 0 ? 0 : 1;
-	switch (s) {
+	switch (c->spacing) {
 	case NAS_TO_TOP: return 1 - ldexp(1, -(int)i);
 	case NAS_TO_BOTTOM: return ldexp(1, (int)i - (int)n);
 	case NAS_TO_ENDS:
@@ -23,6 +36,8 @@ static double end_of(enum nas_spacing s, unsigned i, unsigned n)
 		if (2 * i == n)
 			return 0.5;
 		return 2 * i < n ? 0.5 - ldexp(0.5, -(int)i) : 0.5 + ldexp(0.5, (int)i - (int)n);
+	case NAS_BY_RANK: return between(&c->rank, u);
+	case NAS_BY_BEND: return between(&c->bend, u);
 	default: return u;
 	}
 }
@@ -69,8 +84,8 @@ bool nas_encoding_apply(struct nas_encoding *e)
 			continue;
 		}
 		for (unsigned k = 0; k < c->pieces; k++) {
-			double a = c->lo + span * end_of(c->spacing, k, c->pieces);
-			double b = c->lo + span * end_of(c->spacing, k + 1, c->pieces);
+			double a = c->lo + span * end_of(c, k, c->pieces);
+			double b = c->lo + span * end_of(c, k + 1, c->pieces);
 			double gain = b > a ? 255 / (b - a) : 0;
 
 			if (!nas_plan_channel(&e->plan, c->value, gain, -128 - gain * a))
@@ -103,8 +118,11 @@ void nas_encoding_range(struct nas_encoding *e, unsigned cut, const struct nas_d
 		c->lo = v < c->lo ? v : c->lo;
 		c->hi = v > c->hi ? v : c->hi;
 	}
-	if (!isfinite(c->lo) || !isfinite(c->hi))
-		c->lo = 0, c->hi = 1;
+	if (!isfinite(c->lo) || !isfinite(c->hi)) {
+		c->lo = 0;
+		c->hi = 1;
+	}
+	nas_knots_find(&e->plan, d, col + c->value * d->n, c);
 }
 
 /* A value in the usual notation: x0*x0+x1*x1. */
@@ -134,12 +152,15 @@ static void value_text(const struct nas_plan *p, unsigned v, char *to, size_t ca
 
 void nas_encoding_describe(struct nas_encoding *e)
 {
-	static const char *const words[] = { "", " to top", " to bottom", " to ends",
-					     " to middle" };
+	static const char *const words[] = { "",           " to top",  " to bottom", " to ends",
+					     " to middle", " by rank", " by bend" };
 	char one[40];
 	size_t at = 0, cap = sizeof(e->plan.text);
 
 	e->plan.text[0] = '\0';
+	if (e->plan.curve.kind != NAS_CURVE_NONE)
+		at += (size_t)snprintf(e->plan.text, cap, "%s of ",
+				       nas_curve_text(e->plan.curve.kind));
 	for (unsigned i = 0; i < e->cuts && at < cap; i++) {
 		value_text(&e->plan, e->cut[i].value, one, sizeof(one));
 		at += (size_t)snprintf(e->plan.text + at, cap - at, "%s%s/%u%s", i > 0 ? ", " : "",

@@ -10,16 +10,24 @@ enum nas_spacing {
 	NAS_TO_BOTTOM,
 	NAS_TO_ENDS, /* halving towards both */
 	NAS_TO_MIDDLE, /* short in the middle */
+	NAS_BY_RANK, /* as many records in each */
+	NAS_BY_BEND, /* short where the answers bend and where many records lie */
 	NAS_SPACINGS,
 };
 
-enum { NAS_CUTS_MAX = 24 };
+enum { NAS_CUTS_MAX = 24, NAS_KNOTS = 129, NAS_PIECES_MAX = 128 };
+
+/* Where equal shares of something end, 0..1 of a range. */
+struct nas_knots {
+	float at[NAS_KNOTS];
+};
 
 struct nas_cut {
 	uint16_t value; /* of the plan */
 	uint8_t pieces;
 	enum nas_spacing spacing;
 	double lo, hi; /* range that is cut */
+	struct nas_knots rank, bend;
 };
 
 struct nas_encoding {
@@ -32,7 +40,7 @@ struct nas_encoding {
 bool nas_encoding_apply(struct nas_encoding *e);
 /* Which cut a channel comes from: (channels). */
 void nas_encoding_features(const struct nas_encoding *e, uint8_t *feature);
-/* Least and most of a value over the records. */
+/* Least and most of a value over the records, and the knots of BY_RANK and BY_BEND. */
 void nas_encoding_range(struct nas_encoding *e, unsigned cut, const struct nas_data *d);
 /* Words for people into plan.text. */
 void nas_encoding_describe(struct nas_encoding *e);

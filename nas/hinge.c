@@ -16,6 +16,9 @@ struct hinge {
 	unsigned cols; /* rows of q in use */
 	float *q; /* (most, n) */
 	float *rest; /* (targets, n): what the rows of q leave of the weighted targets */
+	unsigned
+		fixed; /* rows of q of the constant and the inputs; 0: not made for these weights */
+	float *fixed_rest; /* (targets, n): what they leave */
 	float *sw; /* (n): root of the weight */
 	float *pool; /* (batch, n): outputs of candidates */
 	float *wide; /* (batch, channels): weights of candidates as floats */
@@ -106,8 +109,8 @@ static double energy(const struct hinge *h)
 	return sum;
 }
 
-/* Basis anew: constant, inputs if direct, all units but `without`. */
-static void rebuild(struct hinge *h, unsigned without)
+/* Basis of constant and, if direct, inputs. */
+static void rebuild_fixed(struct hinge *h)
 {
 	const struct nas_hinge_problem *p = h->p;
 	size_t n = p->n;
@@ -123,6 +126,23 @@ static void rebuild(struct hinge *h, unsigned without)
 		memcpy(v, p->x + c * n, n * sizeof(*v));
 		weigh(h, v);
 		(void)join(h, v);
+	}
+	h->fixed = h->cols;
+	memcpy(h->fixed_rest, h->rest, sizeof(float) * p->targets * n);
+}
+
+/* Basis anew: constant, inputs if direct, all units but `without`. */
+static void rebuild(struct hinge *h, unsigned without)
+{
+	const struct nas_hinge_problem *p = h->p;
+	size_t n = p->n;
+	float *v = h->pool;
+
+	if (h->fixed == 0) {
+		rebuild_fixed(h);
+	} else {
+		h->cols = h->fixed;
+		memcpy(h->rest, h->fixed_rest, sizeof(float) * p->targets * n);
 	}
 	for (unsigned j = 0; j < h->u.n; j++) {
 		if (j == without)
@@ -293,6 +313,7 @@ static void reweigh(struct hinge *h, bool first)
 	const struct nas_hinge_problem *p = h->p;
 	double mean = 0;
 
+	h->fixed = 0;
 	for (size_t i = 0; i < p->n; i++) {
 		double root = sqrt(p->weight[i]), e2 = 0;
 
@@ -365,6 +386,7 @@ static void clear(struct hinge *h)
 {
 	free(h->q);
 	free(h->rest);
+	free(h->fixed_rest);
 	free(h->sw);
 	free(h->pool);
 	free(h->wide);
@@ -384,6 +406,7 @@ int nas_hinge_run(const struct nas_hinge_problem *p, nas_hinge_watch *watch, voi
 	h.most = 1 + (p->direct ? p->channels : 0) + p->width;
 	h.q = malloc(sizeof(float) * h.most * n);
 	h.rest = calloc((size_t)p->targets * n, sizeof(float));
+	h.fixed_rest = malloc(sizeof(float) * p->targets * n);
 	h.sw = calloc(n, sizeof(float));
 	h.pool = malloc(sizeof(float) * h.batch * n);
 	h.wide = malloc(sizeof(float) * h.batch * p->channels);
@@ -394,8 +417,9 @@ int nas_hinge_run(const struct nas_hinge_problem *p, nas_hinge_watch *watch, voi
 	h.u.weights = calloc((size_t)p->width + 1, p->channels);
 	h.u.bias = calloc(p->width + 1u, 1);
 	hv_rng_seed(&h.rng, p->seed);
-	if (h.q != NULL && h.rest != NULL && h.sw != NULL && h.pool != NULL && h.wide != NULL &&
-	    h.dots != NULL && h.w != NULL && h.b != NULL && h.u.weights != NULL && h.u.bias != NULL)
+	if (h.q != NULL && h.rest != NULL && h.fixed_rest != NULL && h.sw != NULL &&
+	    h.pool != NULL && h.wide != NULL && h.dots != NULL && h.w != NULL && h.b != NULL &&
+	    h.u.weights != NULL && h.u.bias != NULL)
 		r = run(&h, watch, ctx);
 	clear(&h);
 	if (r < 0)

@@ -18,12 +18,14 @@ libhvwide_la_LIBADD = libhvutil.la $(OPENBLAS_LIBS) -lm
 # the search for approximations
 noinst_LTLIBRARIES += libhvnas.la
 libhvnas_la_SOURCES = \
-	nas/data.h nas/data.c nas/plan.h nas/plan.c nas/encoding.h nas/encoding.c \
+	nas/data.h nas/data.c nas/plan.h nas/plan.c nas/curve.h nas/curve.c \
+	nas/encoding.h nas/encoding.c nas/knots.h nas/knots.c \
 	nas/lsq.h nas/lsq.c nas/hinge.h nas/hinge.c nas/model.h nas/model.c nas/pack.c \
-	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/points.c nas/linear.c \
+	nas/jobs.h nas/jobs.c nas/search.h nas/front.c nas/linear.c \
 	nas/linear/map.h nas/linear/map.c nas/linear/solve.c nas/linear/form.h nas/linear/form.c \
 	nas/linear/host.h nas/linear/host.c nas/linear/shape.h nas/linear/shape.c nas/linear/rank.c \
 	nas/linear/lowrank.h nas/linear/lowrank.c nas/linear/finish.h nas/linear/finish.c nas/hint.h nas/hint.c \
+	nas/points.h nas/points.c nas/tries.c nas/choose.c \
 	nas/gradient.h nas/gradient.c \
 	nas/wide/pool.h nas/wide/pool.c nas/wide/train.h nas/wide/train.c nas/wide/wide.c \
 	nas/pack.h nas/structure/structure.h nas/structure/structure.c nas/structure/local.c \
@@ -43,7 +45,7 @@ libhvsuite_la_LIBADD = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la 
 bin_PROGRAMS += harvest-nas
 harvest_nas_SOURCES = nas/cli/main.c nas/cli/cli.h nas/cli/request.c nas/cli/search.c \
 	nas/cli/certify.c nas/cli/list.c nas/cli/apply.c nas/cli/plugin.c nas/cli/compile.h \
-	nas/cli/compile.c
+	nas/cli/compile.c nas/cli/stop.h nas/cli/stop.c
 nodist_harvest_nas_SOURCES = nas/cli/task_h.inc
 harvest_nas_LDADD = libhvsuite.la libhvnas.la libhvplugin.la
 

@@ -1,4 +1,5 @@
 #include "nas/plan.h"
+#include "nas/curve.h"
 #include "tasks/catalog.h"
 #include "util/own.h"
 #include <math.h>
@@ -92,6 +93,8 @@ static double weight_of(const struct nas_plan *p, const struct nas_data *d, size
 {
 	double slope = p->slope != NULL ? p->slope(in, exact) : 1, norm2 = 0;
 
+	if (p->curve.kind != NAS_CURVE_NONE)
+		slope = nas_curve_slope(&p->curve, exact[0]);
 	if (d->task->metric != HARVEST_MEAN_REL)
 		return slope * slope;
 	for (size_t e = 0; e < d->outs; e++)
@@ -121,6 +124,8 @@ int nas_plan_targets(const struct nas_plan *p, const struct nas_data *d, double 
 			p->target(in, exact, one);
 		for (unsigned k = 0; k < p->targets; k++)
 			to[k * d->n + i] = p->target != NULL ? one[k] : exact[k];
+		if (p->curve.kind != NAS_CURVE_NONE)
+			to[i] = nas_curve_target(&p->curve, exact[0]);
 		w[i] = weight_of(p, d, i, in, exact);
 	}
 	*t = to;

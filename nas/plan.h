@@ -22,6 +22,22 @@ struct nas_channel {
 	double gain, offset;
 };
 
+/* The answer of a single target is exp, root, reciprocal or square of what the network says. */
+enum nas_curve_kind {
+	NAS_CURVE_NONE,
+	NAS_CURVE_EXP,
+	NAS_CURVE_ROOT,
+	NAS_CURVE_OVER,
+	NAS_CURVE_SQUARE,
+	NAS_CURVES,
+};
+
+struct nas_curve {
+	enum nas_curve_kind kind;
+	double floor; /* answers smaller than this count as this for slopes */
+	double middle, unit; /* of EXP: target = (log |y| - middle) * unit */
+};
+
 struct nas_plan {
 	unsigned values;
 	struct hostprog_ins value[NAS_VALUES_MAX];
@@ -32,6 +48,7 @@ struct nas_plan {
 	void (*target)(const double *in, const double *exact, double *target);
 	/* How far the answer moves with the targets, for weighing errors. NULL: 1. */
 	double (*slope)(const double *in, const double *exact);
+	struct nas_curve curve; /* in place of target and slope; see nas/curve.h */
 	unsigned posts;
 	struct hostprog_ins post[NAS_VALUES_MAX];
 	uint16_t result[NAS_TARGETS_MAX];

@@ -74,8 +74,10 @@ int nas_cli_task_broken(const char **why);
 void nas_cli_marks(const struct harvest_task *t, double *pass, double *goal);
 /* "goal", "pass" or "none". */
 const char *nas_cli_mark(const struct harvest_task *t, double certified);
-/* Cycles a host may spend around the accelerator; 0: the task does not say what it costs. */
+/* Cycles a host may spend around the accelerator: a third of what the task says of its exact
+ * code; if it does not say, a figure that stands in for it. */
 uint64_t nas_cli_host_most(const struct harvest_task *t);
+bool nas_cli_host_said(const struct harvest_task *t);
 
 /* The request of a command line. An exit code. */
 int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struct nas_request *q);

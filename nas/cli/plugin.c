@@ -1,6 +1,7 @@
 #include "nas/cli/compile.h"
 #include "tasks/catalog.h"
 #include "tasks/plugin.h"
+#include "util/clock.h"
 #include "util/own.h"
 #include <errno.h>
 #include <math.h>
@@ -18,7 +19,6 @@ static struct {
 	uint8_t *elf; /* what packages carry */
 	size_t elf_bytes;
 	size_t in_bytes, outs;
-	double *refs; /* (outs) */
 	int err;
 	char why[PLUGIN_WHY_CAP];
 } now;
@@ -30,32 +30,107 @@ static bool works(int r)
 	return now.err == HV_OK;
 }
 
+/* Records are mostly asked for one after the other, each with its answer: they are fetched by
+ * blocks, which grow as long as the plug-in fills one quickly. */
+enum { BLOCK = 512 };
+static const double block_s = 0.05;
+
+static struct {
+	uint8_t *records; /* (BLOCK) */
+	double *refs, *weights; /* (BLOCK, outs), (BLOCK) */
+	uint64_t seed, first,
+		next; /* the stream, its record 0 of the block, the one after the last */
+	size_t n, size,
+		answered; /* records here, records of the next block, refs here (all or 0) */
+	size_t at; /* record that was given last */
+} block;
+
+static double now_s(void)
+{
+	return (double)hv_now_ns() * 1e-9;
+}
+
+static bool block_draw(uint64_t seed, uint64_t index)
+{
+	bool follows = block.n > 0 && seed == block.seed && index == block.next;
+	size_t n = follows ? block.size : 1;
+	double start = now_s();
+
+	block.n = block.answered = 0;
+	if (!works(plugin_sample(now.p, seed, index, n, block.records, now.why, sizeof(now.why))))
+		return false;
+	block.seed = seed;
+	block.first = index;
+	block.n = n;
+	if (now_s() - start < block_s && block.size < BLOCK)
+		block.size *= 2;
+	return true;
+}
+
 /* Nothing is asked of a plug-in that broke: the first reason is the one to tell. */
 static void sample(uint64_t seed, uint64_t index, void *in)
 {
-	if (now.err != HV_OK ||
-	    !works(plugin_sample(now.p, seed, index, 1, in, now.why, sizeof(now.why))))
+	bool here = block.n > 0 && seed == block.seed && index >= block.first &&
+		    index - block.first < block.n;
+
+	if (now.err != HV_OK || (!here && !block_draw(seed, index))) {
 		memset(in, 0, now.in_bytes);
+		return;
+	}
+	block.at = (size_t)(index - block.first);
+	block.next = index + 1;
+	memcpy(in, block.records + block.at * now.in_bytes, now.in_bytes);
+}
+
+/* Answers of the whole block: they take longer than its records did, and are a measure, too. */
+static bool block_answer(void)
+{
+	double start = now_s();
+
+	if (!works(plugin_reference(now.p, block.records, block.n, block.refs, NULL, block.weights,
+				    now.why, sizeof(now.why))))
+		return false;
+	block.answered = block.n;
+	if (now_s() - start > block_s)
+		block.size = block.n > 1 ? block.n / 2 : 1;
+	return true;
+}
+
+/* Where the answer to a record is: in the block, or at 0 of it after asking for it alone. */
+static const double *answer(const void *in, const double **weight)
+{
+	size_t at = block.at;
+	bool here =
+		at < block.n && memcmp(block.records + at * now.in_bytes, in, now.in_bytes) == 0;
+
+	if (now.err != HV_OK)
+		return NULL;
+	if (!here) {
+		memcpy(block.records, in, now.in_bytes);
+		block.n = 1;
+		block.answered = at = block.at = 0;
+		block.seed = block.next = UINT64_MAX; /* of no stream */
+	}
+	if (block.answered == 0 && !block_answer())
+		return NULL;
+	*weight = &block.weights[at];
+	return block.refs + at * now.outs;
 }
 
 static void reference(const void *in, double *out)
 {
-	if (now.err == HV_OK &&
-	    works(plugin_reference(now.p, in, 1, out, NULL, NULL, now.why, sizeof(now.why))))
-		return;
+	const double *weight, *from = answer(in, &weight);
+
 	for (size_t i = 0; i < now.outs; i++)
-		out[i] = NAN;
+		out[i] = from != NULL ? from[i] : NAN;
 }
 
 static double weight(const void *in, const double *exact)
 {
-	double w = NAN;
+	const double *w;
 
 	(void)exact;
-	if (now.err != HV_OK ||
-	    !works(plugin_reference(now.p, in, 1, now.refs, NULL, &w, now.why, sizeof(now.why))))
-		return NAN;
-	return w;
+	return answer(in, &w) != NULL ? *w : NAN;
 }
 
 static void matrix(double *m)
@@ -144,8 +219,11 @@ int nas_cli_plugin(const struct nas_cli *c, const char *path, const struct harve
 	now.task.size = sizeof(now.task);
 	now.in_bytes = tensor_bytes(&now.task.in);
 	now.outs = tensor_elements(&now.task.out);
-	now.refs = malloc(sizeof(*now.refs) * now.outs);
-	if (now.refs == NULL)
+	block.records = malloc(BLOCK * now.in_bytes);
+	block.refs = malloc(sizeof(*block.refs) * BLOCK * now.outs);
+	block.weights = malloc(sizeof(*block.weights) * BLOCK);
+	block.size = 1;
+	if (block.records == NULL || block.refs == NULL || block.weights == NULL)
 		return nas_cli_fail(c, HV_E_NOMEM, "out of memory");
 	now.task.sample = sample;
 	now.task.reference = reference;
@@ -166,8 +244,10 @@ void nas_cli_task_close(void)
 {
 	plugin_close(now.p);
 	now.p = NULL;
-	free(now.refs);
-	now.refs = NULL;
+	free(block.records);
+	free(block.refs);
+	free(block.weights);
+	memset(&block, 0, sizeof(block));
 	free(now.elf);
 	now.elf = NULL;
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { THREADS = 2, THREADS_MAX = 16, BUDGET_S = 120, BUDGET_MAX_S = 86400 };
+/* HOST_UNSAID: ten microseconds of a Cortex-M4F at 100 MHz, for tasks that do not say what their
+ * exact code takes. */
+enum { HOST_UNSAID = 1000, THREADS = 2, THREADS_MAX = 16, BUDGET_S = 120, BUDGET_MAX_S = 86400 };
 
 /* Progress on a terminal: one line, written over. */
 static struct {
@@ -62,9 +64,16 @@ const char *nas_cli_mark(const struct harvest_task *t, double certified)
 	return hv_metric_meets(t->metric, certified, pass) ? "pass" : "none";
 }
 
+bool nas_cli_host_said(const struct harvest_task *t)
+{
+	return HARVEST_TASK_HAS(t, cpu_cycles) && t->cpu_cycles > 0;
+}
+
 uint64_t nas_cli_host_most(const struct harvest_task *t)
 {
-	return HARVEST_TASK_HAS(t, cpu_cycles) ? t->cpu_cycles / 3 : 0;
+	if (!nas_cli_host_said(t))
+		return HOST_UNSAID;
+	return t->cpu_cycles >= 3 ? t->cpu_cycles / 3 : 1;
 }
 
 int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struct nas_request *q)
@@ -84,6 +93,12 @@ int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struc
 	    !nas_cli_whole(c, OPT_SEED, 0, UINT32_MAX, 1, &seed) ||
 	    !nas_cli_whole(c, OPT_THREADS, 1, THREADS_MAX, cores > 1 ? THREADS : 1, &threads))
 		return EXIT_USAGE;
+	if (error == 0 && c->opt[OPT_MAX_ERROR] != NULL && t->metric != HARVEST_MAX_ABS &&
+	    !hv_metric_larger_is_better(t->metric))
+		return nas_cli_fail(c, HV_E_INVAL,
+				    "--max-error 0: samples cannot show a %s of 0; give the "
+				    "error that can be borne",
+				    hv_metric_text(t->metric));
 	line.on = isatty(STDERR_FILENO);
 	line.start_s = nas_now_s();
 	*q = (struct nas_request){ .task = t,

@@ -1,6 +1,7 @@
 #include "accel/arch.h"
 #include "accel/package/check.h"
 #include "nas/cli/cli.h"
+#include "nas/cli/stop.h"
 #include "nas/linear/finish.h"
 #include "nas/report.h"
 #include "tasks/metric.h"
@@ -85,6 +86,7 @@ static void say_json(const struct outcome *o, const char *path)
 	hv_json_u64(&j, "cycles", x->cycles);
 	hv_json_u64(&j, "host_cycles", x->host_cycles);
 	hv_json_u64(&j, "host_cycles_most", o->q.max_host_cycles);
+	hv_json_bool(&j, "host_cycles_said", nas_cli_host_said(t));
 	hv_json_u64(&j, "weights_bytes", x->weight_bytes);
 	hv_json_u64(&j, "words", x->words);
 	hv_json_u64(&j, "layers", x->layers);
@@ -114,9 +116,10 @@ static void say_text(const struct outcome *o, const char *path)
 	       k->certified, (unsigned long long)k->samples, nas_cli_mark(t, k->certified),
 	       k->median, o->verdict.p99, k->worst);
 	printf("cost      %u cycles of the accelerator (%.2f us), %u words back, %llu cycles of "
-	       "the host (at most %llu)\n",
+	       "the host (at most %llu%s)\n",
 	       x->cycles, latency_us(x), x->words, (unsigned long long)x->host_cycles,
-	       (unsigned long long)o->q.max_host_cycles);
+	       (unsigned long long)o->q.max_host_cycles,
+	       nas_cli_host_said(t) ? "" : ": the task does not say what its exact code takes");
 	printf("search    %.1f s, %u networks, seed %llu\n", o->front->seconds, o->front->tried,
 	       (unsigned long long)o->q.seed);
 	if (path != NULL)
@@ -232,10 +235,12 @@ static int conclude(struct outcome *o)
 	const struct nas_cli *c = o->c;
 	int code = EXIT_DONE;
 
+	nas_stop_hold();
 	if (o->chosen != NULL && c->opt[OPT_REPORT] != NULL)
 		code = write_report(o, c->opt[OPT_REPORT]);
 	if (code == EXIT_DONE && o->meets && c->opt[OPT_OUT] != NULL)
 		code = write_package(o, c->opt[OPT_OUT]);
+	nas_stop_release(code == EXIT_DONE);
 	if (code != EXIT_DONE)
 		return code;
 	if (o->chosen != NULL && c->opt[OPT_JSON] != NULL)
@@ -274,12 +279,32 @@ static int check_name(const struct nas_cli *c)
 			    "--name '%.40s' is no name of a package: 1 to 31 of a-z 0-9 - _", name);
 }
 
+/* Two minutes of search are not to end at a directory that is not there. */
+static int check_files(const struct nas_cli *c)
+{
+	static const enum nas_opt files[] = { OPT_OUT, OPT_REPORT };
+
+	for (size_t i = 0; i < HV_ARRAY_SIZE(files); i++)
+		if (c->opt[files[i]] != NULL && nas_stop_can_write(c->opt[files[i]]) < 0)
+			return nas_cli_fail(c, HV_E_IO,
+					    "%s cannot be written: %s; nothing was searched",
+					    c->opt[files[i]], strerror(errno));
+	if (c->opt[OPT_OUT] != NULL && c->opt[OPT_REPORT] != NULL &&
+	    strcmp(c->opt[OPT_OUT], c->opt[OPT_REPORT]) == 0)
+		return nas_cli_fail(c, HV_E_INVAL, "-o and --report name the same file %s",
+				    c->opt[OPT_OUT]);
+	return EXIT_DONE;
+}
+
 int nas_cli_search(const struct nas_cli *c)
 {
 	const struct harvest_task *t = NULL;
 	struct outcome o = { .c = c };
 	int r = check_name(c);
 
+	nas_stop_prepare(c->verb, NULL);
+	if (r == EXIT_DONE)
+		r = check_files(c);
 	if (r == EXIT_DONE)
 		r = nas_cli_task(c, c->opt[OPT_TASK], &t);
 	if (r == EXIT_DONE)
@@ -301,14 +326,20 @@ int nas_cli_pareto(const struct nas_cli *c)
 	struct nas_front *f = NULL;
 	struct nas_request q;
 	char why[400] = "";
+	const char *reason;
 	int r = nas_cli_task(c, c->opt[OPT_TASK], &t);
 
 	if (r == EXIT_DONE)
 		r = nas_cli_request(c, t, &q);
 	if (r != EXIT_DONE)
 		return r;
+	nas_stop_prepare(c->verb, NULL);
 	r = nas_search(&q, &f, why, sizeof(why));
 	nas_cli_progress_end();
+	if (nas_cli_task_broken(&reason) < 0) {
+		nas_front_free(r == HV_OK ? f : NULL);
+		return nas_cli_fail(c, nas_cli_task_broken(&reason), "%s", reason);
+	}
 	if (r < 0)
 		return nas_cli_fail(c, r, "%s", why);
 	if (c->opt[OPT_JSON] != NULL) {
