@@ -25,7 +25,8 @@ tests_unit_test_tracker_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tracker_LDADD = libhvboards.la libhvutil.la $(CHECK_LIBS) -lm
 tests_prop_test_boards_SOURCES = tests/prop/test_boards.c \
 	tests/lib/board_world.c tests/lib/board_world.h
-tests_prop_test_boards_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_prop_test_boards_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
+	-DAPPROX_DIR='"$(abs_top_srcdir)/models/approx"'
 tests_prop_test_boards_LDADD = libhvagent.la $(boards_libs) $(CHECK_LIBS) -lm
 tests_unit_test_boards_hostile_SOURCES = tests/unit/test_boards_hostile.c \
 	tests/lib/raw_board.c tests/lib/raw_board.h

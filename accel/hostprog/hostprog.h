@@ -103,6 +103,9 @@ HV_NODISCARD int hostprog_parse(const void *blob, size_t len, struct hostprog **
 /* The blob of a program that passes the check, returned owned. HV_E_NOMEM. */
 HV_NODISCARD int hostprog_encode(const struct hostprog *h, uint8_t **blob, size_t *len);
 
+/* Instructions run for one record; at most HOSTPROG_STEPS_MAX in a checked program. */
+uint64_t hostprog_steps(const struct hostprog *h, enum hostprog_part part);
+
 size_t hostprog_in_bytes(const struct hostprog *h);
 size_t hostprog_out_bytes(const struct hostprog *h);
 

@@ -104,6 +104,16 @@ static void run_part(struct running *r, enum hostprog_part part)
 			run_block(r, &r->h->block[i]);
 }
 
+uint64_t hostprog_steps(const struct hostprog *h, enum hostprog_part part)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < h->n_blocks; i++)
+		if (h->block[i].part == part)
+			sum += (uint64_t)h->block[i].rows * h->block[i].cols * h->block[i].count;
+	return sum;
+}
+
 void hostprog_run_encode(const struct hostprog *h, const void *record, int8_t *pixels)
 {
 	struct running r = { .h = h, .record = record, .pixels = pixels };

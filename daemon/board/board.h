@@ -75,7 +75,7 @@ HV_NODISCARD int boards_new(struct uv_loop_s *loop, const char *socket_path, int
 			    struct models *models, const struct board_events *ev,
 			    struct boards **bs, char *why, size_t cap);
 /* Begin closing: links end, batches come back with HV_E_CANCEL; done runs when all handles
- * are closed; free afterwards. */
+ * are closed and no thread works for a board any more; free afterwards. */
 void boards_close(struct boards *bs, void (*done)(void *ctx), void *ctx);
 void boards_free(struct boards *bs);
 
@@ -104,6 +104,8 @@ bool board_has_model(const struct board *b, const struct model *m);
  * is taken only on HV_OK. */
 HV_NODISCARD int board_run(struct board *b, struct board_batch *batch, uint64_t now_ns);
 
+/* A model came into the catalogue: it is placed on all boards, aside, before somebody asks. */
+void boards_place_models(struct boards *bs);
 /* A model left the catalogue: what was worked out for it is dropped. */
 void boards_forget_model(struct boards *bs, const struct model *m);
 

@@ -19,6 +19,7 @@
  *   hello.c      what a board says about itself
  *   residency.c  slots: load, prove, evict
  *   work.c       batches: send, result, timeout
+ *   aside.c      what takes too long for the loop's thread
  *   price.c      what things take; offers
  *   verbs.c info.c
  *
@@ -91,6 +92,9 @@ struct board_work {
 	uint8_t ring; /* of a batch from a ring */
 	unsigned kat_first;
 	uint8_t *kat_in; /* owned */
+	uint8_t *wire; /* owned; its records as the board sees them, made aside */
+	uint8_t *got; /* owned; the board's answer, to be read aside */
+	bool reading; /* that is being done */
 	uint64_t begun_us, expected_us;
 	struct board_patience patience;
 };
@@ -152,6 +156,29 @@ struct board_details {
 	bool stood_down;
 };
 
+enum aside_what { ASIDE_PLACE, ASIDE_ENCODE, ASIDE_DECODE };
+
+/* One piece of work for another thread than the loop's, with all that it reads and writes: the
+ * board may be gone, or have another life, when it is done. */
+struct board_aside {
+	enum aside_what what;
+	struct board *b; /* the loop's; board_aside_run() does not look at it */
+	uint16_t life; /* placing: of the board, */
+	struct link_hello hello; /* and what it said */
+	struct board_fit *fit; /* owned; placing: their models are held */
+	size_t fits;
+	uint32_t work; /* id; encoding and decoding */
+	struct model *model; /* held */
+	uint32_t records;
+	uint8_t *in, *out; /* of the task; in one allocation with this, as words */
+	uint8_t *wire; /* owned; of the board */
+	int32_t *words; /* scratch */
+	bool judges; /* audit is the board's own, which waits for it */
+	struct audit audit;
+	int verdict;
+	char why[BOARD_REASON_MAX];
+};
+
 struct board {
 	struct boards *set;
 	struct link *link; /* NULL when absent */
@@ -183,6 +210,8 @@ struct board {
 	struct board_work work[BOARD_JOBS_MAX];
 	uint32_t work_order;
 	struct board_fits *fits;
+	struct board_aside *aside; /* on its way; NULL: none */
+	bool place_due; /* packages are to be placed aside */
 	struct audit audit;
 	uint64_t records, aborted, refused, evictions;
 };
@@ -203,6 +232,12 @@ struct boards {
 	uint8_t pixels[ARQ_MSG_MAX];
 	int32_t values[ARQ_MSG_MAX];
 	uint8_t answer[HARVEST_RECORD_MAX_BYTES]; /* of the task, to one vector */
+	/* Have a piece of work run aside: board_aside_run() on any thread, then
+	 * board_aside_done() on the loop's. False: it cannot be, nothing was taken. NULL: there
+	 * is no loop, and everything is done where it comes up. */
+	bool (*aside)(struct boards *bs, struct board_aside *a);
+	struct uv_loop_s *loop;
+	unsigned asides; /* on their way, of all boards */
 	bool closing;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -225,7 +260,25 @@ const uint8_t *board_records_in(struct board *b, const struct model *m, const ui
 void board_records_out(struct board *b, const struct model *m, const uint8_t *in,
 		       const uint8_t *got, uint32_t records, uint8_t *out);
 
+/* threads.c: the threads of the loop */
+bool board_threads_give(struct boards *bs, struct board_aside *a);
+
+/* aside.c */
+void board_aside_run(struct board_aside *a);
+void board_aside_done(struct board_aside *a);
+void board_aside_next(struct board *b, uint64_t now_us); /* whatever waits, oldest first */
+/* Place every package that was not yet; a second call while it lasts is fine. */
+void board_place(struct board *b, uint64_t now_us);
+bool board_placing(const struct board *b);
+/* Are the records of w ready to be sent, or so few that making them here takes no time worth
+ * mentioning? Else they are made aside and board_work_pump() follows. */
+bool board_aside_encoded(struct board *b, struct board_work *w);
+/* True: the answer to w takes long to read, or has to wait for one that does, and was taken.
+ * board_aside_next() has it read. */
+bool board_aside_takes(struct board *b, struct board_work *w, const uint8_t *got);
+
 /* boards.c */
+void boards_closed_if_done(struct boards *bs); /* tells once that all is closed */
 void boards_plug(void *set, struct link *l, uint64_t now_us); /* a link came up */
 /* Find the identity for a stranger that told its serial. Returns the board that goes on with
  * the link (perhaps another object), or NULL: refused, the link is closed, b is gone. */
@@ -279,6 +332,13 @@ void board_work_pump(struct board *b, uint64_t now_us);
 void board_result(struct board *b, const struct link_result *r, uint64_t now_us);
 void board_work_place(struct board *b, uint32_t id, uint64_t first); /* where its samples were */
 /* Give everything back with a code; known-answer work just ends. */
+/* What was made aside, if the work is still there. */
+void board_work_encoded(struct board *b, struct board_aside *a, uint64_t now_us);
+void board_work_read(struct board *b, const struct board_aside *a, uint64_t now_us);
+/* Read an answer on this thread; w is over, and perhaps more than that. */
+void board_work_read_here(struct board *b, struct board_work *w, const uint8_t *got,
+			  uint64_t now_us);
+void board_work_goes_on(struct board *b, uint64_t now_us); /* after the end of one */
 void board_works_return(struct board *b, int code, uint64_t now_us);
 struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records,
 				  uint64_t now_us);
@@ -302,6 +362,15 @@ bool board_info_details(const struct board *b, uint64_t now_us, Hv__BoardInfo *i
 void board_info_details_clear(Hv__BoardInfo *info);
 
 /* price.c */
+enum {
+	BOARD_ASIDE_STEPS = 1 << 13, /* about 40 us; more of a host program runs aside */
+	BOARD_BATCH_STEPS = 1 << 21, /* of one part of a host program, for one batch */
+	BOARD_BATCH_BYTES = 1 << 20, /* of the task's records, where there is a host program */
+};
+/* Work out what the compiler says; reads nothing but its arguments. */
+void board_fit_make(struct board_fit *f, const struct link_hello *hello);
+struct board_fit *board_fit_find(const struct board *b, const struct model *m); /* NULL: unknown */
+bool board_fit_add(const struct board *b, const struct board_fit *f);
 struct board_fit *board_fit(const struct board *b, const struct model *m);
 void board_fits_clear(struct board_fits *f);
 void board_fits_forget(struct board_fits *f, const struct model *m);

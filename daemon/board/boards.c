@@ -26,6 +26,8 @@ int boards_new(struct uv_loop_s *loop, const char *socket_path, int listen_fd,
 	bs->models = models;
 	bs->ev = *ev;
 	bs->now_us = monotonic_us;
+	bs->loop = loop;
+	bs->aside = loop != NULL ? board_threads_give : NULL;
 	if (socket_path != NULL || listen_fd >= 0) {
 		struct link_hub_events hub_ev = { .ctx = bs, .on_link = boards_plug };
 
@@ -176,13 +178,22 @@ struct board *boards_identify(struct board *b, const char *serial)
 	return NULL;
 }
 
+void boards_closed_if_done(struct boards *bs)
+{
+	void (*done)(void *ctx) = bs->done;
+
+	if (bs->hub != NULL || bs->asides > 0 || done == NULL)
+		return;
+	bs->done = NULL;
+	done(bs->done_ctx);
+}
+
 static void hub_closed(void *ctx)
 {
 	struct boards *bs = ctx;
 
 	bs->hub = NULL;
-	if (bs->done != NULL)
-		bs->done(bs->done_ctx);
+	boards_closed_if_done(bs);
 }
 
 void boards_close(struct boards *bs, void (*done)(void *ctx), void *ctx)
@@ -210,15 +221,15 @@ void boards_close(struct boards *bs, void (*done)(void *ctx), void *ctx)
 	}
 	if (bs->hub != NULL)
 		link_hub_close(bs->hub, hub_closed, bs);
-	else if (done != NULL)
-		done(ctx);
+	else
+		boards_closed_if_done(bs);
 }
 
 void boards_free(struct boards *bs)
 {
 	if (bs == NULL)
 		return;
-	assert(bs->hub == NULL); /* boards_close() first */
+	assert(bs->hub == NULL && bs->asides == 0); /* boards_close() first */
 	for (size_t i = 0; i < bs->count; i++)
 		board_free(bs->list[i]);
 	free(bs);
@@ -244,6 +255,13 @@ struct board *boards_find(const struct boards *bs, const char *id)
 		if (strcmp(bs->list[i]->serial, id) == 0)
 			return bs->list[i];
 	return NULL;
+}
+
+void boards_place_models(struct boards *bs)
+{
+	for (size_t i = 0; i < bs->count && !bs->closing; i++)
+		if (board_state_has_jobs(bs->list[i]->fsm.state))
+			board_place(bs->list[i], bs->now_us());
 }
 
 void boards_forget_model(struct boards *bs, const struct model *m)

@@ -69,6 +69,7 @@ static void greeted(struct board *b, uint64_t now_us)
 	board_ask_clock(b, now_us);
 	board_ask_status(b, now_us);
 	board_details_begin(b, now_us);
+	board_place(b, now_us);
 }
 
 void board_hello(struct board *b, const struct link_hello *h, uint64_t now_us)

@@ -159,6 +159,7 @@ static void leave(struct board *b, enum board_state was, int code, uint64_t now_
 	bool had_jobs = board_state_has_jobs(was);
 
 	b->proving_begun = false;
+	b->place_due = false;
 	b->clock_ok = false;
 	b->details.time_at_us = UINT64_MAX;
 	b->room_at_us = 0;
@@ -246,11 +247,11 @@ void board_ask_status(struct board *b, uint64_t now_us)
 	(void)board_send(b, &m, NULL, 0, now_us);
 }
 
-/* Not in the middle of a change of the line's rate. */
+/* Not in the middle of a change of the line's rate, and when it is known what fits. */
 void board_prove_if_may(struct board *b, uint64_t now_us)
 {
 	if (b->fsm.state != BOARD_PROVING || b->proving_begun || !b->clock_ok ||
-	    !b->details.rate_settled)
+	    !b->details.rate_settled || board_placing(b))
 		return;
 	b->proving_begun = true;
 	board_prove_begin(b, now_us);

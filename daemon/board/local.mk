@@ -13,7 +13,7 @@ libhvboards_la_SOURCES = \
 	daemon/board/rate.c daemon/board/rate.h daemon/board/details.c \
 	daemon/board/boardclock.c daemon/board/boardclock.h \
 	daemon/board/life.c daemon/board/hello.c daemon/board/residency.c daemon/board/work.c \
-	daemon/board/records.c \
+	daemon/board/records.c daemon/board/aside.c daemon/board/threads.c \
 	daemon/board/price.c daemon/board/verbs.c daemon/board/info.c daemon/board/info_details.c \
 	daemon/link/link.c daemon/link/link.h \
 	daemon/link/virtual.c daemon/link/virtual.h \

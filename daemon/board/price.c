@@ -33,17 +33,38 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-uint32_t board_batch_max(const struct board *b, const struct model *m, const struct slotimg *img)
+/* The host's share of a batch is bounded, too; one record always may be. */
+static uint32_t host_max(const struct model *m)
+{
+	const struct hostprog *h = m->pkg->host;
+	uint64_t in = tensor_bytes(&m->task->in), out = tensor_bytes(&m->task->out);
+	uint64_t encode = hostprog_steps(h, HOSTPROG_ENCODE);
+	uint64_t decode = hostprog_steps(h, HOSTPROG_DECODE);
+	uint64_t by_steps = BOARD_BATCH_STEPS / ((encode > decode ? encode : decode) + 1);
+	uint64_t by_bytes = BOARD_BATCH_BYTES / ((in > out ? in : out) + 1);
+	uint64_t n = by_steps < by_bytes ? by_steps : by_bytes;
+
+	return n > 0 ? (uint32_t)n : 1;
+}
+
+static uint32_t batch_max(const struct link_hello *hello, const struct model *m,
+			  const struct slotimg *img)
 {
 	uint32_t in = img->in_record_bytes, out = img->out_record_bytes;
 	uint32_t n = img->records_max;
 
-	(void)m;
 	if (in == 0 || out == 0)
 		return 0;
-	n = min_u32(n, b->hello.job_bytes / (in > out ? in : out));
+	n = min_u32(n, hello->job_bytes / (in > out ? in : out));
 	n = min_u32(n, (ARQ_MSG_MAX - JOB_HEAD_BYTES) / in);
+	if (m != NULL && m->pkg->host != NULL)
+		n = min_u32(n, host_max(m));
 	return min_u32(n, (ARQ_MSG_MAX - RESULT_HEAD_BYTES) / out);
+}
+
+uint32_t board_batch_max(const struct board *b, const struct model *m, const struct slotimg *img)
+{
+	return batch_max(&b->hello, m, img);
 }
 
 /* Bus accesses of the steps: one write for four input channels of a pixel and pass, one read
@@ -138,22 +159,22 @@ static void unfit(struct board_fit *f, const char *why)
 	snprintf(f->why, sizeof(f->why), "the model does not fit beside the primary: %s", why);
 }
 
-static void compile(const struct board *b, struct board_fit *f)
+void board_fit_make(struct board_fit *f, const struct link_hello *hello)
 {
 	const struct package *p = f->model->pkg;
 	char why[sizeof(f->why)] = "";
 	const struct cnn_room room = {
-		.kernel_first = b->hello.kernel_first,
-		.kernel_words = b->hello.kernel_words,
-		.bias_first = b->hello.bias_first,
-		.bias_count = b->hello.bias_count,
-		.data_first = b->hello.data_first,
-		.data_words = b->hello.data_words,
+		.kernel_first = hello->kernel_first,
+		.kernel_words = hello->kernel_words,
+		.bias_first = hello->bias_first,
+		.bias_count = hello->bias_count,
+		.data_first = hello->data_first,
+		.data_words = hello->data_words,
 	};
 	uint8_t *bytes = NULL;
 	size_t len;
-	int r = slotimg_build(&p->net, p->steps_blob, p->steps_len, &room,
-			      b->hello.primary_quadrants, &bytes, &len, why, sizeof(why));
+	int r = slotimg_build(&p->net, p->steps_blob, p->steps_len, &room, hello->primary_quadrants,
+			      &bytes, &len, why, sizeof(why));
 
 	if (r == HV_OK)
 		r = slotimg_header_parse(bytes, len, &f->img);
@@ -167,38 +188,53 @@ static void compile(const struct board *b, struct board_fit *f)
 		unfit(f, "its records are not those of the task");
 	else if ((size_t)SLOTIMG_HEADER_BYTES + f->img.n_regs * SLOTIMG_REG_BYTES +
 			 f->img.steps_bytes >
-		 b->hello.slot_bytes)
+		 hello->slot_bytes)
 		unfit(f, "its registers and steps exceed the slot memory");
-	else if (board_batch_max(b, f->model, &f->img) == 0)
+	else if (batch_max(hello, f->model, &f->img) == 0)
 		unfit(f, "a record exceeds the job memory");
 	else
 		f->fits = true;
 }
 
-struct board_fit *board_fit(const struct board *b, const struct model *m)
+struct board_fit *board_fit_find(const struct board *b, const struct model *m)
 {
 	struct board_fits *t = b->fits;
-	struct board_fit *f;
 
 	for (size_t i = 0; i < t->count; i++)
 		if (t->list[i].model == m &&
 		    memcmp(t->list[i].hash, m->pkg->hash, sizeof(m->pkg->hash)) == 0)
 			return &t->list[i];
+	return NULL;
+}
+
+bool board_fit_add(const struct board *b, const struct board_fit *f)
+{
+	struct board_fits *t = b->fits;
+
 	if (t->count == t->cap) {
 		size_t cap = t->cap ? 2 * t->cap : 16;
 		struct board_fit *list = realloc(t->list, cap * sizeof(*list));
 
 		if (list == NULL)
-			return NULL;
+			return false;
 		t->list = list;
 		t->cap = cap;
 	}
-	f = &t->list[t->count++];
-	memset(f, 0, sizeof(*f));
-	f->model = m;
-	memcpy(f->hash, m->pkg->hash, sizeof(f->hash));
-	compile(b, f);
-	return f;
+	t->list[t->count++] = *f;
+	return true;
+}
+
+/* Nearly all were worked out aside before the board took its first job. */
+struct board_fit *board_fit(const struct board *b, const struct model *m)
+{
+	struct board_fit *known = board_fit_find(b, m);
+	struct board_fit f = { .model = m };
+
+	if (known != NULL)
+		return known;
+	memcpy(f.hash, m->pkg->hash, sizeof(f.hash));
+	board_fit_make(&f, &b->hello);
+	return board_fit_add(b, &f) ? &b->fits->list[b->fits->count - 1] : NULL;
 }
 
 void board_fits_forget(struct board_fits *t, const struct model *m)

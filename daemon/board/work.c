@@ -31,7 +31,8 @@ uint64_t board_work_deadline(const struct board *b)
 	uint64_t at = UINT64_MAX;
 
 	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
-		if (b->work[i].id != 0 && b->work[i].patience.deadline_us < at)
+		if (b->work[i].id != 0 && b->work[i].patience.deadline_us != 0 &&
+		    b->work[i].patience.deadline_us < at)
 			at = b->work[i].patience.deadline_us;
 	return at;
 }
@@ -97,6 +98,8 @@ static bool send_work(struct board *b, const struct board_work *w, uint64_t now_
 		.job = { .id_ = LINK_JOB, .job = w->id, .slot = w->slot, .records = w->records }
 	};
 
+	if (from == NULL && w->wire != NULL)
+		return board_send(b, &m, w->wire, in_bytes, now_us);
 	if (from == NULL)
 		return board_send(b, &m,
 				  board_records_in(b, b->slot[w->slot].model,
@@ -124,13 +127,15 @@ void board_work_pump(struct board *b, uint64_t now_us)
 	for (;;) {
 		struct board_work *w = oldest_unsent(b);
 
-		if (w == NULL)
+		if (w == NULL || !board_aside_encoded(b, w))
 			return;
 		if (!send_work(b, w, now_us)) {
 			link_want_room(b->link);
 			return;
 		}
 		w->sent = true;
+		free(w->wire);
+		w->wire = NULL;
 		if (w->batch != NULL)
 			w->batch->sent_ns = now_us * 1000;
 	}
@@ -202,6 +207,8 @@ static struct board_batch *work_end(struct board *b, struct board_work *w)
 	if (b->slot[w->slot].works > 0)
 		b->slot[w->slot].works--;
 	free(w->kat_in);
+	free(w->wire);
+	free(w->got);
 	memset(w, 0, sizeof(*w));
 	return batch;
 }
@@ -234,34 +241,30 @@ void board_works_return(struct board *b, int code, uint64_t now_us)
 		give_back(b, batch[i], codes[i], now_us);
 }
 
-/* A package's vectors are records and answers of its task. */
-static bool kat_is_right(struct board *b, const struct model *m, unsigned kat, const uint8_t *got)
+/* The first of a work's vectors whose answer is not right, or their number. A package's vectors
+ * are records and answers of its task. */
+static unsigned kats_right(const struct package *p, const struct board_work *w, const uint8_t *out)
 {
-	const struct package_kat *k = &m->pkg->kat[kat];
-	size_t bytes = tensor_bytes(&m->task->out);
+	size_t bytes = package_out_bytes(p);
+	unsigned i = 0;
 
-	if (m->pkg->host == NULL)
-		return memcmp(got, k->out, bytes) == 0;
-	board_records_out(b, m, k->in, got, 1, b->set->answer);
-	return memcmp(b->set->answer, k->out, bytes) == 0;
+	while (i < w->records && memcmp(out + i * bytes, p->kat[w->kat_first + i].out, bytes) == 0)
+		i++;
+	return i;
 }
 
 /* Bit for bit, or the board cannot be trusted. */
-static void kat_result(struct board *b, struct board_work *w, const struct link_result *r,
-		       uint64_t now_us)
+static void kats_end(struct board *b, struct board_work *w, unsigned right, uint64_t now_us)
 {
 	struct board_slot *s = &b->slot[w->slot];
 	const struct package *p = s->model->pkg;
-	char why[BOARD_REASON_MAX];
 	unsigned first = w->kat_first, n = w->records;
+	char why[BOARD_REASON_MAX];
 
 	(void)work_end(b, w);
-	for (unsigned i = 0; i < n; i++) {
-		if (kat_is_right(b, s->model, first + i,
-				 r->tail.bytes + i * s->img.out_record_bytes))
-			continue;
+	if (right < n) {
 		snprintf(why, sizeof(why), "known-answer vector %u of %s came back wrong",
-			 first + i + 1, p->name);
+			 first + right + 1, p->name);
 		board_quarantine(b, why, HV_E_WRONG, now_us);
 		return;
 	}
@@ -279,41 +282,19 @@ static void kat_result(struct board *b, struct board_work *w, const struct link_
 		  p->name, p->n_kats);
 	s->used_us = now_us;
 	s->keep_until_us = now_us + 2 * (uint64_t)board_load_us(b, &s->img);
-	board_proved_if_done(b, now_us); /* else board_result() tells of the room */
+	board_proved_if_done(b, now_us); /* else board_work_goes_on() tells of the room */
 }
 
-/* Whether the answers of a batch are its network's. HV_E_WRONG with a sentence in why;
- * HV_E_DENIED: they are, and nobody should have them. */
-static int audited(struct board *b, const struct board_batch *batch, uint64_t now_us, char *why)
-{
-	struct audit_purse *purse = &b->set->purse;
-	int code = HV_OK;
-
-	if (batch->from != NULL)
-		return HV_OK; /* samples that stayed there cannot be audited here */
-	if (audit_affords(purse, now_us)) {
-		code = audit_batch(&b->audit, batch->model, batch->in, batch->out, batch->records,
-				   why, BOARD_REASON_MAX);
-		audit_spent(purse, b->set->now_us() - now_us);
-	}
-	if (code != HV_E_WRONG && batch->model->suspended)
-		return HV_E_DENIED;
-	return code == HV_E_WRONG ? code : HV_OK; /* without memory there is no audit */
-}
-
-static void batch_result(struct board *b, struct board_work *w, const struct link_result *r,
-			 uint64_t now_us)
+/* verdict: of the audit. HV_E_WRONG: with a sentence; HV_E_NOMEM: there is no audit. */
+static void batch_end(struct board *b, struct board_work *w, int verdict, const char *why,
+		      uint64_t now_us)
 {
 	struct board_batch *batch = w->batch;
-	char why[BOARD_REASON_MAX];
-	int code;
 
-	board_records_out(b, batch->model, batch->in, r->tail.bytes, batch->records, batch->out);
-	batch->compute_us = r->end_us > r->start_us ? r->end_us - r->start_us : 0;
-	batch->aborted = r->aborted;
-	b->aborted += r->aborted;
-	code = audited(b, batch, now_us, why);
-	if (code != HV_E_WRONG) {
+	if (verdict != HV_E_WRONG) {
+		/* right, and yet nobody should have them */
+		int code = batch->from == NULL && batch->model->suspended ? HV_E_DENIED : HV_OK;
+
 		(void)work_end(b, w);
 		b->records += code == HV_OK ? batch->records : 0;
 		give_back(b, batch, code, now_us);
@@ -325,6 +306,47 @@ static void batch_result(struct board *b, struct board_work *w, const struct lin
 		board_quarantine(b, why, HV_E_TIMEOUT, now_us);
 	else
 		board_fault(b, why, HV_E_TIMEOUT, now_us);
+}
+
+static void read_kats_here(struct board *b, struct board_work *w, const uint8_t *got,
+			   uint64_t now_us)
+{
+	const struct model *m = b->slot[w->slot].model;
+	size_t bytes = package_board_out_bytes(m->pkg);
+	unsigned right = 0;
+
+	if (m->pkg->host == NULL) {
+		kats_end(b, w, kats_right(m->pkg, w, got), now_us);
+		return;
+	}
+	for (; right < w->records; right++) {
+		const struct package_kat *k = &m->pkg->kat[w->kat_first + right];
+
+		board_records_out(b, m, k->in, got + right * bytes, 1, b->set->answer);
+		if (memcmp(b->set->answer, k->out, package_out_bytes(m->pkg)) != 0)
+			break;
+	}
+	kats_end(b, w, right, now_us);
+}
+
+void board_work_read_here(struct board *b, struct board_work *w, const uint8_t *got,
+			  uint64_t now_us)
+{
+	struct board_batch *batch = w->batch;
+	char why[BOARD_REASON_MAX];
+	int verdict = HV_OK; /* samples that stayed there cannot be audited here */
+
+	if (batch == NULL) {
+		read_kats_here(b, w, got, now_us);
+		return;
+	}
+	board_records_out(b, batch->model, batch->in, got, batch->records, batch->out);
+	if (batch->from == NULL && audit_affords(&b->set->purse, now_us)) {
+		verdict = audit_batch(&b->audit, batch->model, batch->in, batch->out,
+				      batch->records, why, sizeof(why));
+		audit_spent(&b->set->purse, b->set->now_us() - now_us);
+	}
+	batch_end(b, w, verdict, why, now_us);
 }
 
 static struct board_work *find_work(struct board *b, uint32_t id)
@@ -371,28 +393,73 @@ static void failed_result(struct board *b, struct board_work *w, int code, uint6
 	board_fault(b, why, HV_E_TIMEOUT, now_us);
 }
 
+void board_work_encoded(struct board *b, struct board_aside *a, uint64_t now_us)
+{
+	struct board_work *w = find_work(b, a->work);
+	uint64_t all_us = 0;
+
+	if (w == NULL || w->sent)
+		return;
+	w->wire = a->wire;
+	a->wire = NULL;
+	/* Only now does the board's time begin, also for what waits behind. */
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		all_us += b->work[i].id != 0 ? b->work[i].expected_us : 0;
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		if (b->work[i].id != 0 && !b->work[i].sent)
+			board_patience_set(b, &b->work[i].patience, all_us, now_us);
+}
+
+void board_work_read(struct board *b, const struct board_aside *a, uint64_t now_us)
+{
+	struct board_work *w = find_work(b, a->work);
+
+	if (w == NULL)
+		return;
+	w->reading = false;
+	if (w->batch == NULL) {
+		kats_end(b, w, kats_right(a->model->pkg, w, a->out), now_us);
+		return;
+	}
+	memcpy(w->batch->out, a->out, w->records * package_out_bytes(a->model->pkg));
+	batch_end(b, w, a->verdict, a->why, now_us);
+}
+
+void board_work_goes_on(struct board *b, uint64_t now_us)
+{
+	if (!board_state_has_jobs(b->fsm.state))
+		return;
+	board_load_pump(b, now_us);
+	board_tell_room(b);
+}
+
 void board_result(struct board *b, const struct link_result *r, uint64_t now_us)
 {
 	struct board_work *w = find_work(b, r->job);
 	int code = (int16_t)r->code;
 
-	if (w == NULL || !w->sent) {
+	if (w == NULL || !w->sent || w->got != NULL || w->reading) {
 		b->late++;
 		return;
 	}
 	if (code != 0) {
 		failed_result(b, w, code < 0 ? code : HV_E_LINK, now_us);
-	} else if (r->records != w->records ||
-		   r->tail.len != (size_t)w->records * b->slot[w->slot].img.out_record_bytes) {
+		board_work_goes_on(b, now_us);
+		return;
+	}
+	if (r->records != w->records ||
+	    r->tail.len != (size_t)w->records * b->slot[w->slot].img.out_record_bytes) {
 		board_fault(b, "a result has a wrong length", HV_E_TIMEOUT, now_us);
 		return;
-	} else if (w->batch == NULL) {
-		kat_result(b, w, r, now_us);
-	} else {
-		batch_result(b, w, r, now_us);
 	}
-	if (!board_state_has_jobs(b->fsm.state))
-		return;
-	board_load_pump(b, now_us);
-	board_tell_room(b);
+	if (w->batch != NULL) {
+		w->batch->compute_us = r->end_us > r->start_us ? r->end_us - r->start_us : 0;
+		w->batch->aborted = r->aborted;
+		b->aborted += r->aborted;
+	}
+	if (board_aside_takes(b, w, r->tail.bytes))
+		board_aside_next(b, now_us);
+	else
+		board_work_read_here(b, w, r->tail.bytes, now_us);
+	board_work_goes_on(b, now_us);
 }

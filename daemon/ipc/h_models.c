@@ -90,6 +90,8 @@ static void on_worked(uv_work_t *work, int status)
 	dispatch_clock(s->with.dispatch, hv_now_ns());
 	answer(q, models_finish(s->with.models, &q->change));
 	drop_first(s);
+	if (!s->closing && s->with.boards != NULL)
+		boards_place_models(s->with.boards); /* what came in, if anything did */
 	if (!s->closing)
 		begin_first(s);
 	if (--s->open_handles == 0 && s->closing)

@@ -215,7 +215,7 @@ static uint32_t hal_read32(void *ctx, uint32_t addr)
 	bus_time(w, CNN_BUS_READ_NS);
 	v = cnn_emu_read32(w->emu, addr);
 	if ((addr & 0xffc00000u) != CNN_BASE && w->lie_every != 0 && ++w->reads % w->lie_every == 0)
-		v ^= 0x08000000u;
+		v ^= 0x08080808u; /* answers of one byte each notice, too */
 	return v;
 }
 
@@ -327,6 +327,41 @@ static uint64_t next_event_us(const struct world *w)
 	return least(at, w->primary_active ? w->primary_end_us : w->primary_next_us);
 }
 
+static bool aside_take(struct boards *bs, struct board_aside *a)
+{
+	struct world *w = bs->ev.ctx;
+	unsigned i = 0;
+
+	while (i < WORLD_ASIDES && w->aside[i] != NULL)
+		i++;
+	ck_assert_uint_lt(i, WORLD_ASIDES);
+	w->aside[i] = a;
+	w->aside_at_us[i] = w->aside_us < UINT64_MAX ? now_us() + w->aside_us : UINT64_MAX;
+	w->asides[a->what]++;
+	return true;
+}
+
+static void aside_step(struct world *w, uint64_t until_us)
+{
+	for (unsigned i = 0; i < WORLD_ASIDES; i++) {
+		struct board_aside *a = w->aside[i];
+
+		if (w->aside_at_us[i] == UINT64_MAX && w->aside_us < UINT64_MAX)
+			w->aside_at_us[i] = 0; /* let go */
+		if (a == NULL || w->aside_at_us[i] > until_us)
+			continue;
+		w->aside[i] = NULL;
+		board_aside_run(a);
+		board_aside_done(a);
+	}
+}
+
+void world_asides_finish(struct world *w)
+{
+	w->aside_us = 0;
+	aside_step(w, UINT64_MAX);
+}
+
 static void start_batches(struct world *w);
 
 bool world_run(struct world *w, bool (*pred)(struct world *w), uint64_t limit_us)
@@ -341,8 +376,12 @@ bool world_run(struct world *w, bool (*pred)(struct world *w), uint64_t limit_us
 		board_step(w);
 		plug_step(w);
 		daemon_step(w);
+		aside_step(w, now_us());
 		start_batches(w);
 		at = next_event_us(w);
+		for (unsigned i = 0; i < WORLD_ASIDES; i++)
+			if (w->aside[i] != NULL)
+				at = least(at, w->aside_at_us[i]);
 		if (at > end)
 			at = end;
 		if (at > now_us())
@@ -459,6 +498,17 @@ void world_add_model(struct world *w, const char *task, unsigned level)
 	ck_assert_int_eq(models_add(&w->models, m, why, sizeof(why)), HV_OK);
 }
 
+void world_add_package(struct world *w, const char *path)
+{
+	struct package *p = NULL;
+	struct model *m = NULL;
+	char why[200];
+
+	ck_assert_msg(package_read(path, &p, why, sizeof(why)) == HV_OK, "%s: %s", path, why);
+	ck_assert_int_eq(model_new(p, path, &m, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(models_add(&w->models, m, why, sizeof(why)), HV_OK);
+}
+
 void world_batches(struct world *w, unsigned n, unsigned model, unsigned records)
 {
 	struct model *m = models_at(&w->models, model);
@@ -555,6 +605,8 @@ void world_open(struct world *w)
 			      HV_OK,
 		      "%s", why);
 	w->bs->now_us = boards_now;
+	w->bs->aside = aside_take;
+	w->aside_us = 150;
 }
 
 void world_plug(struct world *w)
@@ -585,6 +637,7 @@ void world_unplug(struct world *w)
 void world_close(struct world *w)
 {
 	boards_close(w->bs, NULL, NULL);
+	world_asides_finish(w);
 	for (unsigned i = 0; i < w->batches; i++) {
 		struct world_batch *x = &w->batch[i];
 

@@ -19,7 +19,7 @@ enum world_fault {
 	WORLD_FAULTS,
 };
 
-enum { WORLD_BATCHES = 12, WORLD_QUEUE = 1 << 18, WORLD_MODELS = 4 };
+enum { WORLD_BATCHES = 12, WORLD_QUEUE = 1 << 18, WORLD_MODELS = 4, WORLD_ASIDES = 4 };
 
 struct world_frame {
 	uint64_t at_us;
@@ -60,6 +60,11 @@ struct world {
 	struct world_batch batch[WORLD_BATCHES];
 	unsigned batches, done, turn;
 	unsigned codes[32]; /* how often a batch ended with -code */
+	/* threads of the daemon: each piece of work is run when it is through */
+	struct board_aside *aside[WORLD_ASIDES];
+	uint64_t aside_at_us[WORLD_ASIDES];
+	uint64_t aside_us; /* how long one takes; UINT64_MAX: until it is changed */
+	unsigned asides[3]; /* ever, by what they were for */
 	/* wire */
 	struct world_wire to_board, to_daemon;
 	uint32_t bps;
@@ -95,6 +100,7 @@ extern uint64_t world_now_ns; /* the one clock; boards see it too */
 /* A world without batches; packages are built once per process and shared. */
 void world_open(struct world *w);
 void world_add_model(struct world *w, const char *task, unsigned level);
+void world_add_package(struct world *w, const char *path); /* of a file */
 void world_plug(struct world *w); /* with a freshly booted board, unless it keeps power */
 void world_unplug(struct world *w);
 /* n batches of `records` records of model i. */
@@ -102,6 +108,7 @@ void world_batches(struct world *w, unsigned n, unsigned model, unsigned records
 /* Let time pass until pred holds; false after limit_us. */
 bool world_run(struct world *w, bool (*pred)(struct world *w), uint64_t limit_us);
 void world_pass(struct world *w, uint64_t us);
+void world_asides_finish(struct world *w); /* at once, whatever they were to take */
 struct board *world_board(const struct world *w); /* the first, or NULL */
 bool world_is(const struct world *w, enum board_state s);
 bool world_all_done(struct world *w);

@@ -122,6 +122,11 @@ void models_on_leave(struct models *m, void (*leaves)(void *ctx, struct model *m
 	m->leaves_ctx = ctx;
 }
 
+void boards_place_models(struct boards *bs)
+{
+	(void)bs;
+}
+
 void boards_forget_model(struct boards *bs, const struct model *m)
 {
 	(void)bs;

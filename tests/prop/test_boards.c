@@ -47,14 +47,20 @@ static bool settled(struct world *x)
 	       world_is(x, BOARD_QUARANTINE);
 }
 
-/* Two models, so that one load happens under way; frames of attach, proof, load and jobs. */
+/* Two models, so that one load happens under way; frames of attach, proof, load and jobs. With
+ * `hosted` one of them has a host program that runs aside. */
+static bool hosted;
+
 static void scenario(enum world_fault fault, unsigned k)
 {
 	world_open(&w);
 	world_add_model(&w, "matvec64", 1);
-	world_add_model(&w, "dct32", 2);
+	if (hosted)
+		world_add_package(&w, APPROX_DIR "/sobel/sobel-pass.hvm");
+	else
+		world_add_model(&w, "dct32", 2);
 	world_batches(&w, 3, 0, 4);
-	world_batches(&w, 3, 1, 4);
+	world_batches(&w, 3, 1, hosted ? 1 : 4);
 	w.fault = fault;
 	w.fault_at = k;
 	w.on_batch_runs = k % 2 == 0;
@@ -96,14 +102,29 @@ static unsigned frames_of_a_clean_run(void)
 	return n;
 }
 
-START_TEST(a_fault_at_any_frame_loses_no_batch_and_leaks_nothing)
+static void fault_at_any_frame(enum world_fault fault)
 {
 	unsigned last = frames_of_a_clean_run();
+	unsigned step = hosted && getenv("HARVEST_LONG") == NULL ? 5 : 1; /* long messages */
 
 	ck_assert_uint_gt(last, 30);
-	for (unsigned k = 1; k <= last; k++)
-		survives((enum world_fault)_i, k);
-	printf("  fault %d at each of %u frames\n", _i, last);
+	for (unsigned k = 1; k <= last; k += step)
+		survives(fault, k);
+	printf("  fault %d at every %u of %u frames%s\n", (int)fault, step, last,
+	       hosted ? ", host program aside" : "");
+}
+
+START_TEST(a_fault_at_any_frame_loses_no_batch_and_leaks_nothing)
+{
+	hosted = false;
+	fault_at_any_frame((enum world_fault)_i);
+}
+END_TEST
+
+START_TEST(nor_with_work_that_runs_aside)
+{
+	hosted = true;
+	fault_at_any_frame((enum world_fault)_i);
 }
 END_TEST
 
@@ -131,6 +152,175 @@ START_TEST(several_faults_in_a_row_lose_no_batch)
 			ck_assert_uint_gt(strlen(world_board(&w)->reason), 10);
 		world_close(&w);
 	}
+}
+END_TEST
+
+/* -- what runs aside -------------------------------------------------------------------- */
+
+/* A package whose host program is long, and one without; held: nothing aside gets through. */
+static void heavy_world(unsigned batches)
+{
+	world_open(&w);
+	world_add_package(&w, APPROX_DIR "/sobel/sobel-pass.hvm");
+	world_add_model(&w, "matvec64", 1);
+	world_batches(&w, batches, 0, 1);
+	world_plug(&w);
+	ck_assert_msg(world_run(&w, world_ready, 5000000), "%s", world_board(&w)->reason);
+	ck_assert_msg(board_fit(world_board(&w), models_at(&w.models, 0))->fits, "%s",
+		      board_fit(world_board(&w), models_at(&w.models, 0))->why);
+}
+
+static bool failed_wrong(struct world *x)
+{
+	return x->codes[-HV_E_WRONG] > 0;
+}
+
+static void set_true(void *flag)
+{
+	*(bool *)flag = true;
+}
+
+START_TEST(host_programs_and_placing_run_aside)
+{
+	struct board_offer o;
+	struct board *b;
+
+	heavy_world(6);
+	b = world_board(&w);
+	ck_assert_uint_eq(w.asides[ASIDE_PLACE], 1);
+	ck_assert_uint_eq(b->fits->count, 2);
+	ck_assert(world_run(&w, world_all_done, 20000000));
+	ck_assert_uint_ge(w.asides[ASIDE_ENCODE], 6);
+	ck_assert_uint_ge(w.asides[ASIDE_DECODE], 6);
+	ck_assert_uint_eq(b->audit.checked, 6);
+	ck_assert_uint_eq(b->faults, 0);
+	board_offer(b, models_at(&w.models, 0), world_now_ns, &o);
+	ck_assert_uint_le(o.batch_records * hostprog_steps(models_at(&w.models, 0)->pkg->host,
+							   HOSTPROG_ENCODE),
+			  BOARD_BATCH_STEPS);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_model_that_comes_later_is_placed_aside)
+{
+	heavy_world(0);
+	world_add_model(&w, "dct32", 2);
+	boards_place_models(w.bs);
+	world_pass(&w, 1000);
+	ck_assert_uint_eq(w.asides[ASIDE_PLACE], 2);
+	ck_assert_ptr_nonnull(board_fit_find(world_board(&w), models_at(&w.models, 2)));
+	world_close(&w);
+}
+END_TEST
+
+static bool is_reading(struct world *x)
+{
+	struct board *b = world_board(x);
+
+	return b != NULL && b->aside != NULL && b->aside->what == ASIDE_DECODE;
+}
+
+static bool is_encoding(struct world *x)
+{
+	struct board *b = world_board(x);
+
+	return b != NULL && b->aside != NULL && b->aside->what == ASIDE_ENCODE;
+}
+
+/* Hold the next piece of work: to send a batch, or to read its answer. */
+static void hold_aside(bool reading)
+{
+	uint64_t end_ns = world_now_ns + UINT64_C(10000000000);
+
+	if (!reading) {
+		w.aside_us = UINT64_MAX;
+		ck_assert(world_run(&w, is_encoding, 10000000));
+		return;
+	}
+	while (world_now_ns < end_ns && !is_reading(&w)) {
+		w.aside_us = is_encoding(&w) ? 0 : UINT64_MAX;
+		(void)world_run(&w, NULL, 20);
+	}
+	ck_assert(is_reading(&w));
+	w.aside_us = UINT64_MAX;
+}
+
+START_TEST(a_machine_that_gets_nothing_done_aside_is_no_fault_of_the_board)
+{
+	heavy_world(3);
+	hold_aside(_i);
+	world_pass(&w, 30000000);
+	ck_assert_uint_eq(world_board(&w)->faults, 0);
+	ck_assert_uint_eq(w.done, 0);
+	ck_assert(world_ready(&w));
+	w.aside_us = 150;
+	ck_assert(world_run(&w, world_all_done, 20000000));
+	ck_assert_uint_eq(world_board(&w)->faults, 0);
+	world_close(&w);
+}
+END_TEST
+
+/* Where the aside work of a life that is over comes back: before, amid or after the next. */
+static const uint64_t release_after_us[] = { 0, 1000, 60000, 300000, 2000000 };
+
+START_TEST(a_board_that_leaves_meanwhile_gives_its_batches_back_at_once)
+{
+	for (unsigned reading = 0; reading < 2; reading++) {
+		heavy_world(3);
+		hold_aside(reading);
+		world_unplug(&w);
+		ck_assert_uint_gt(w.codes[-HV_E_GONE], 0);
+		world_pass(&w, 30000);
+		world_plug(&w);
+		world_pass(&w, release_after_us[_i]);
+		w.aside_us = 150;
+		ck_assert(world_run(&w, world_all_done, 30000000));
+		ck_assert_uint_eq(world_board(&w)->audit.wrong, 0);
+		world_close(&w);
+	}
+}
+END_TEST
+
+START_TEST(closing_waits_for_what_runs_aside)
+{
+	for (unsigned reading = 0; reading < 2; reading++) {
+		bool closed = false;
+
+		heavy_world(3);
+		hold_aside(reading);
+		boards_close(w.bs, set_true, &closed);
+		ck_assert_uint_gt(w.codes[-HV_E_CANCEL], 0);
+		ck_assert(!closed);
+		world_asides_finish(&w);
+		ck_assert(closed);
+		world_close(&w);
+	}
+}
+END_TEST
+
+START_TEST(batches_of_short_programs_wait_for_the_audit_that_is_out)
+{
+	heavy_world(3);
+	world_batches(&w, 4, 1, 8);
+	hold_aside(true);
+	world_pass(&w, 1000000);
+	ck_assert_uint_eq(world_board(&w)->faults, 0);
+	w.aside_us = 150;
+	ck_assert(world_run(&w, world_all_done, 20000000));
+	ck_assert_uint_eq(world_board(&w)->audit.checked, 7);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(a_lie_that_is_found_aside_counts)
+{
+	heavy_world(3);
+	w.lie_every = 1;
+	ck_assert(world_run(&w, failed_wrong, 20000000));
+	ck_assert_str_eq(board_state(world_board(&w)), "recovering");
+	ck_assert_ptr_nonnull(strstr(world_board(&w)->reason, "wrong answer"));
+	world_close(&w);
 }
 END_TEST
 
@@ -389,11 +579,6 @@ START_TEST(what_a_board_knows_of_a_model_goes_with_the_model)
 	world_close(&w);
 }
 END_TEST
-
-static bool failed_wrong(struct world *x)
-{
-	return x->codes[-HV_E_WRONG] > 0;
-}
 
 START_TEST(a_wrong_answer_is_caught_by_the_audit_and_a_second_one_ends_the_trust)
 {
@@ -688,6 +873,16 @@ int main(void)
 	tcase_add_test(tc, prices_are_near_what_things_take);
 	tcase_add_loop_test(tc, a_fault_at_any_frame_loses_no_batch_and_leaks_nothing, WORLD_DROP,
 			    WORLD_FAULTS);
+	tcase_add_loop_test(tc, nor_with_work_that_runs_aside, WORLD_DROP, WORLD_FAULTS);
+	tcase_add_test(tc, host_programs_and_placing_run_aside);
+	tcase_add_test(tc, a_model_that_comes_later_is_placed_aside);
+	tcase_add_loop_test(tc, a_machine_that_gets_nothing_done_aside_is_no_fault_of_the_board, 0,
+			    2);
+	tcase_add_loop_test(tc, a_board_that_leaves_meanwhile_gives_its_batches_back_at_once, 0,
+			    sizeof(release_after_us) / sizeof(release_after_us[0]));
+	tcase_add_test(tc, closing_waits_for_what_runs_aside);
+	tcase_add_test(tc, batches_of_short_programs_wait_for_the_audit_that_is_out);
+	tcase_add_test(tc, a_lie_that_is_found_aside_counts);
 	tcase_add_loop_test(tc, several_faults_in_a_row_lose_no_batch, 0, 4);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
