@@ -18,6 +18,7 @@ static void aside_free(struct board_aside *a)
 	if (a->model != NULL)
 		model_drop(models, a->model);
 	free(a->fit);
+	free(a->build.image);
 	free(a->wire);
 	free(a);
 }
@@ -68,9 +69,9 @@ static void start_placing(struct board *b)
 		(void)give(b, a); /* as above */
 }
 
-bool board_placing(const struct board *b)
+bool board_aside_busy(const struct board *b)
 {
-	return b->place_due || (b->aside != NULL && b->aside->what == ASIDE_PLACE);
+	return b->place_due || b->aside != NULL;
 }
 
 /* What fitted a board that said something else about itself is of no use. */
@@ -84,6 +85,29 @@ static void placed(struct board *b, struct board_aside *a)
 		if (!m->removed && board_fit_find(b, m) == NULL)
 			(void)board_fit_add(b, &a->fit[i]);
 	}
+}
+
+bool board_aside_builds(struct board *b, struct model *m, const struct board_build *t)
+{
+	struct board_aside *a =
+		b->set->aside != NULL && b->aside == NULL ? calloc(1, sizeof(*a)) : NULL;
+
+	if (a == NULL)
+		return false;
+	*a = (struct board_aside){ .what = ASIDE_BUILD,
+				   .b = b,
+				   .life = b->life,
+				   .hello = b->hello,
+				   .build = *t,
+				   .model = m };
+	model_hold(m);
+	return give(b, a);
+}
+
+static void built(struct board *b, struct board_aside *a, uint64_t now_us)
+{
+	if (a->life == b->life && board_state_has_jobs(b->fsm.state))
+		board_built(b, a->model, &a->build, now_us);
 }
 
 /* -- host programs ------------------------------------------------------------------------- */
@@ -237,6 +261,7 @@ void board_aside_run(struct board_aside *a)
 		for (size_t i = 0; i < a->fits; i++)
 			board_fit_make(&a->fit[i], &a->hello);
 		break;
+	case ASIDE_BUILD: board_image_build(&a->build, a->model, &a->hello); break;
 	case ASIDE_ENCODE:
 		for (size_t i = 0; i < a->records; i++)
 			package_to_board(p, a->in + i * package_in_bytes(p),
@@ -264,17 +289,18 @@ void board_aside_done(struct board_aside *a)
 	bs->asides--;
 	if (a->judges)
 		b->audit = a->audit; /* nobody else wrote there meanwhile */
-	if (a->what == ASIDE_PLACE)
-		placed(b, a);
-	else if (a->what == ASIDE_ENCODE)
-		board_work_encoded(b, a, now_us);
-	else
-		board_work_read(b, a, now_us);
-	aside_free(a);
 	if (bs->closing) {
+		aside_free(a);
 		boards_closed_if_done(bs);
 		return;
 	}
+	switch (a->what) {
+	case ASIDE_PLACE: placed(b, a); break;
+	case ASIDE_BUILD: built(b, a, now_us); break;
+	case ASIDE_ENCODE: board_work_encoded(b, a, now_us); break;
+	case ASIDE_DECODE: board_work_read(b, a, now_us); break;
+	}
+	aside_free(a);
 	board_aside_next(b, now_us);
 	board_prove_if_may(b, now_us);
 	board_work_goes_on(b, now_us);

@@ -6,6 +6,7 @@
 #include "daemon/board/board_fsm.h"
 #include "daemon/board/boardclock.h"
 #include "daemon/board/rate.h"
+#include "daemon/board/rooms.h"
 #include "daemon/board/tracker.h"
 #include "daemon/link/link.h"
 #include "daemon/quality/audit.h"
@@ -156,15 +157,28 @@ struct board_details {
 	bool stood_down;
 };
 
-enum aside_what { ASIDE_PLACE, ASIDE_ENCODE, ASIDE_DECODE };
+/* An image of a package for the room that a board has, as the slots were when it began; only
+ * one is built at a time, so room may have become free since, but not less. */
+struct board_build {
+	struct rooms_claim claim[BOARD_SLOTS_MAX];
+	unsigned claims;
+	uint16_t kernel_words, bias_count; /* that it needs */
+	int code; /* HV_E_BUSY: no gap holds it */
+	uint8_t *image; /* owned */
+	size_t len;
+	uint8_t hash[HV_SHA256_BYTES];
+};
+
+enum aside_what { ASIDE_PLACE, ASIDE_BUILD, ASIDE_ENCODE, ASIDE_DECODE };
 
 /* One piece of work for another thread than the loop's, with all that it reads and writes: the
  * board may be gone, or have another life, when it is done. */
 struct board_aside {
 	enum aside_what what;
 	struct board *b; /* the loop's; board_aside_run() does not look at it */
-	uint16_t life; /* placing: of the board, */
+	uint16_t life; /* placing, building: of the board, */
 	struct link_hello hello; /* and what it said */
+	struct board_build build;
 	struct board_fit *fit; /* owned; placing: their models are held */
 	size_t fits;
 	uint32_t work; /* id; encoding and decoding */
@@ -269,7 +283,9 @@ void board_aside_done(struct board_aside *a);
 void board_aside_next(struct board *b, uint64_t now_us); /* whatever waits, oldest first */
 /* Place every package that was not yet; a second call while it lasts is fine. */
 void board_place(struct board *b, uint64_t now_us);
-bool board_placing(const struct board *b);
+bool board_aside_busy(const struct board *b);
+/* True: an image is built aside, board_built() follows. */
+bool board_aside_builds(struct board *b, struct model *m, const struct board_build *t);
 /* Are the records of w ready to be sent, or so few that making them here takes no time worth
  * mentioning? Else they are made aside and board_work_pump() follows. */
 bool board_aside_encoded(struct board *b, struct board_work *w);
@@ -319,6 +335,9 @@ void board_slots_forget(struct board *b);
 /* Begin to make a model resident; false: not now, or never (fit says). */
 bool board_load(struct board *b, struct model *m, uint64_t now_us);
 bool board_loading(const struct board *b);
+void board_image_build(struct board_build *t, const struct model *m,
+		       const struct link_hello *hello);
+void board_built(struct board *b, struct model *m, struct board_build *t, uint64_t now_us);
 void board_load_pump(struct board *b, uint64_t now_us);
 void board_model_state(struct board *b, const struct link_model_state *m, uint64_t now_us);
 /* Its proof cannot go on: what is there is somebody's again, and is proved when it is wanted. */

@@ -247,11 +247,12 @@ void board_ask_status(struct board *b, uint64_t now_us)
 	(void)board_send(b, &m, NULL, 0, now_us);
 }
 
-/* Not in the middle of a change of the line's rate, and when it is known what fits. */
+/* Not in the middle of a change of the line's rate; and what fits is to be known, and what the
+ * life before left aside is to be over: it would keep the load back. */
 void board_prove_if_may(struct board *b, uint64_t now_us)
 {
 	if (b->fsm.state != BOARD_PROVING || b->proving_begun || !b->clock_ok ||
-	    !b->details.rate_settled || board_placing(b))
+	    !b->details.rate_settled || board_aside_busy(b))
 		return;
 	b->proving_begun = true;
 	board_prove_begin(b, now_us);

@@ -1,6 +1,5 @@
 #include "accel/slotimg/build.h"
 #include "daemon/board/board_priv.h"
-#include "daemon/board/rooms.h"
 #include "daemon/log.h"
 #include "tasks/catalog.h"
 #include <stdio.h>
@@ -34,7 +33,7 @@ bool board_loading(const struct board *b)
 	for (unsigned i = 0; i < board_slots(b); i++)
 		if (b->slot[i].state >= SLOT_BEGUN && b->slot[i].state <= SLOT_COMMITTED)
 			return true;
-	return false;
+	return b->aside != NULL && b->aside->what == ASIDE_BUILD && b->aside->life == b->life;
 }
 
 static void evict(struct board *b, struct board_slot *s, uint64_t now_us)
@@ -87,27 +86,21 @@ static struct board_slot *victim(struct board *b, uint64_t now_us)
 	return v;
 }
 
-static struct cnn_room whole_room(const struct board *b)
+static struct cnn_room whole_room(const struct link_hello *h)
 {
 	return (struct cnn_room){
-		.kernel_first = b->hello.kernel_first,
-		.kernel_words = b->hello.kernel_words,
-		.bias_first = b->hello.bias_first,
-		.bias_count = b->hello.bias_count,
-		.data_first = b->hello.data_first,
-		.data_words = b->hello.data_words,
+		.kernel_first = h->kernel_first,
+		.kernel_words = h->kernel_words,
+		.bias_first = h->bias_first,
+		.bias_count = h->bias_count,
+		.data_first = h->data_first,
+		.data_words = h->data_words,
 	};
 }
 
-/* Compile into the first gap that holds it. HV_E_BUSY: no gap does. */
-static int build_in_gap(const struct board *b, const struct model *m, const struct board_fit *fit,
-			uint8_t **image, size_t *len)
+static unsigned claims_of(const struct board *b, struct rooms_claim *claim)
 {
-	struct cnn_room all = whole_room(b), gap;
-	struct rooms_claim claim[BOARD_SLOTS_MAX];
 	unsigned n = 0;
-	char why[128];
-	int r = HV_E_BUSY;
 
 	for (unsigned i = 0; i < board_slots(b); i++)
 		if (b->slot[i].model != NULL)
@@ -115,14 +108,30 @@ static int build_in_gap(const struct board *b, const struct model *m, const stru
 							   b->slot[i].img.kernel_words,
 							   b->slot[i].img.bias_first,
 							   b->slot[i].img.bias_count };
-	for (unsigned nth = 0; r == HV_E_BUSY; nth++) {
-		if (!rooms_find(&all, claim, n, fit->img.kernel_words, fit->img.bias_count, nth,
+	return n;
+}
+
+void board_image_build(struct board_build *t, const struct model *m, const struct link_hello *hello)
+{
+	struct cnn_room all = whole_room(hello), gap;
+	char why[128];
+
+	t->code = HV_E_BUSY;
+	for (unsigned nth = 0; t->code == HV_E_BUSY; nth++) {
+		if (!rooms_find(&all, t->claim, t->claims, t->kernel_words, t->bias_count, nth,
 				&gap))
-			return HV_E_BUSY;
-		r = slotimg_build(&m->pkg->net, m->pkg->steps_blob, m->pkg->steps_len, &gap,
-				  b->hello.primary_quadrants, image, len, why, sizeof(why));
+			return;
+		t->code = slotimg_build(&m->pkg->net, m->pkg->steps_blob, m->pkg->steps_len, &gap,
+					hello->primary_quadrants, &t->image, &t->len, why,
+					sizeof(why));
 	}
-	return r;
+	if (t->code == HV_OK) {
+		struct hv_sha256 sha;
+
+		hv_sha256_init(&sha);
+		hv_sha256_add(&sha, t->image, t->len);
+		hv_sha256_end(&sha, t->hash);
+	}
 }
 
 /* The slot to load into: the one that has this very content, else an empty one. Anything else
@@ -155,62 +164,46 @@ static bool begin(struct board *b, struct board_slot *s, uint64_t now_us)
 	return board_send(b, &m, NULL, 0, now_us);
 }
 
-/* Make room for one slot and its words by evicting; false: nothing idle is left to evict. */
-static bool make_room(struct board *b, const struct model *m, const struct board_fit *fit,
-		      uint8_t **image, size_t *len, uint64_t now_us)
+static unsigned slots_used(const struct board *b)
 {
-	for (;;) {
-		struct board_slot *v;
-		unsigned used = 0;
-		int r = HV_E_BUSY;
+	unsigned used = 0;
 
-		for (unsigned i = 0; i < board_slots(b); i++)
-			used += b->slot[i].model != NULL;
-		if (used < board_slots(b))
-			r = build_in_gap(b, m, fit, image, len);
-		if (r != HV_E_BUSY)
-			return r == HV_OK;
-		v = victim(b, now_us);
-		if (v == NULL)
-			return false;
-		evict(b, v, now_us);
-	}
+	for (unsigned i = 0; i < board_slots(b); i++)
+		used += b->slot[i].model != NULL;
+	return used;
 }
 
-bool board_load(struct board *b, struct model *m, uint64_t now_us)
+/* Evict one; false: nothing idle is left to evict. */
+static bool make_room(struct board *b, uint64_t now_us)
 {
-	const struct board_fit *fit = board_fit(b, m);
-	struct board_slot *s;
-	uint8_t hash[HV_SHA256_BYTES];
-	struct hv_sha256 sha;
-	uint8_t *image = NULL;
-	size_t len = 0;
+	struct board_slot *v = victim(b, now_us);
 
-	if (fit == NULL || !fit->fits || fit->refused || board_loading(b) ||
-	    link_room(b->link) < 1024)
-		return false;
-	if (!make_room(b, m, fit, &image, &len, now_us)) {
-		board_rearm(b);
+	if (v == NULL) {
+		board_rearm(b); /* one may only be too young */
 		return false;
 	}
-	hv_sha256_init(&sha);
-	hv_sha256_add(&sha, image, len);
-	hv_sha256_end(&sha, hash);
-	s = slot_for(b, hash, now_us);
-	if (s == NULL) {
-		free(image);
-		return false;
-	}
-	slot_clear(b, s);
-	if (slotimg_header_parse(image, len, &s->img) != HV_OK) {
+	evict(b, v, now_us);
+	return true;
+}
+
+/* Send what was built; the image is taken. */
+static bool begin_load(struct board *b, struct model *m, struct board_build *t, uint64_t now_us)
+{
+	struct board_slot *s = slot_for(b, t->hash, now_us);
+	uint8_t *image = t->image;
+
+	t->image = NULL;
+	if (s != NULL)
+		slot_clear(b, s);
+	if (s == NULL || slotimg_header_parse(image, t->len, &s->img) != HV_OK) {
 		free(image);
 		return false;
 	}
 	model_hold(m);
 	s->model = m;
 	s->image = image;
-	s->image_len = len;
-	memcpy(s->hash, hash, sizeof(hash));
+	s->image_len = t->len;
+	memcpy(s->hash, t->hash, sizeof(s->hash));
 	s->state = SLOT_BEGUN;
 	s->used_us = now_us;
 	board_patience_set(b, &s->patience, (uint64_t)board_load_us(b, &s->img), now_us);
@@ -221,10 +214,57 @@ bool board_load(struct board *b, struct model *m, uint64_t now_us)
 	log_event(LOG_LVL_INFO, "MODEL_LOADING",
 		  "board %s: loading %s, %zu bytes, kernel words "
 		  "%u to %u",
-		  b->id, m->pkg->name, len, (unsigned)s->img.kernel_first,
+		  b->id, m->pkg->name, s->image_len, (unsigned)s->img.kernel_first,
 		  (unsigned)s->img.kernel_first + s->img.kernel_words - 1);
 	board_rearm(b);
 	return true;
+}
+
+/* Build an image for the room there is, aside where that is possible. */
+static bool build(struct board *b, struct model *m, const struct board_fit *fit, uint64_t now_us)
+{
+	struct board_build t = { .kernel_words = fit->img.kernel_words,
+				 .bias_count = fit->img.bias_count };
+
+	while (slots_used(b) == board_slots(b))
+		if (!make_room(b, now_us))
+			return false;
+	for (;;) {
+		t.claims = claims_of(b, t.claim);
+		if (board_aside_builds(b, m, &t))
+			return true;
+		board_image_build(&t, m, &b->hello);
+		if (t.code != HV_E_BUSY)
+			return t.code == HV_OK && begin_load(b, m, &t, now_us);
+		if (!make_room(b, now_us))
+			return false;
+	}
+}
+
+bool board_load(struct board *b, struct model *m, uint64_t now_us)
+{
+	const struct board_fit *fit = board_fit(b, m);
+
+	if (fit == NULL || !fit->fits || fit->refused || board_loading(b) ||
+	    link_room(b->link) < 1024 || (b->aside != NULL && b->set->aside != NULL))
+		return false;
+	return build(b, m, fit, now_us);
+}
+
+void board_built(struct board *b, struct model *m, struct board_build *t, uint64_t now_us)
+{
+	const struct board_fit *fit = board_fit_find(b, m);
+	bool goes_on = fit != NULL && !m->removed && link_room(b->link) >= 1024;
+
+	if (goes_on && t->code == HV_OK)
+		goes_on = begin_load(b, m, t, now_us);
+	else if (goes_on)
+		goes_on = t->code == HV_E_BUSY && make_room(b, now_us) && build(b, m, fit, now_us);
+	if (goes_on)
+		return;
+	if (b->fsm.state == BOARD_PROVING)
+		snprintf(b->reason, sizeof(b->reason), "%s could not be loaded", m->pkg->name);
+	board_proved_if_done(b, now_us);
 }
 
 static void send_chunks(struct board *b, struct board_slot *s, uint64_t now_us)

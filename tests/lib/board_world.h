@@ -64,7 +64,7 @@ struct world {
 	struct board_aside *aside[WORLD_ASIDES];
 	uint64_t aside_at_us[WORLD_ASIDES];
 	uint64_t aside_us; /* how long one takes; UINT64_MAX: until it is changed */
-	unsigned asides[3]; /* ever, by what they were for */
+	unsigned asides[4]; /* ever, by what they were for */
 	/* wire */
 	struct world_wire to_board, to_daemon;
 	uint32_t bps;

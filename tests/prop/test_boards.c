@@ -214,6 +214,23 @@ START_TEST(a_model_that_comes_later_is_placed_aside)
 }
 END_TEST
 
+START_TEST(images_are_built_aside_and_no_board_is_ready_before_its_proof)
+{
+	world_open(&w);
+	w.aside_us = UINT64_MAX;
+	world_add_model(&w, "matvec64", 1);
+	world_plug(&w);
+	world_pass(&w, 10000000);
+	ck_assert(world_is(&w, BOARD_PROVING)); /* nothing is known of what fits */
+	ck_assert_uint_eq(world_board(&w)->faults, 0);
+	w.aside_us = 150;
+	ck_assert(world_run(&w, world_ready, 5000000));
+	ck_assert_uint_eq(w.asides[ASIDE_BUILD], 1);
+	ck_assert(board_has_model(world_board(&w), models_at(&w.models, 0)));
+	world_close(&w);
+}
+END_TEST
+
 static bool is_reading(struct world *x)
 {
 	struct board *b = world_board(x);
@@ -875,6 +892,7 @@ int main(void)
 			    WORLD_FAULTS);
 	tcase_add_loop_test(tc, nor_with_work_that_runs_aside, WORLD_DROP, WORLD_FAULTS);
 	tcase_add_test(tc, host_programs_and_placing_run_aside);
+	tcase_add_test(tc, images_are_built_aside_and_no_board_is_ready_before_its_proof);
 	tcase_add_test(tc, a_model_that_comes_later_is_placed_aside);
 	tcase_add_loop_test(tc, a_machine_that_gets_nothing_done_aside_is_no_fault_of_the_board, 0,
 			    2);
