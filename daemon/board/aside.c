@@ -222,8 +222,9 @@ static void read_answer(struct board *b, struct board_work *w, uint64_t now_us)
 	}
 	w->reading = true;
 	a->wire = got;
-	a->judges = w->batch != NULL;
+	a->judges = w->batch != NULL && audit_affords(&b->set->purse, now_us);
 	a->audit = b->audit;
+	a->now_us = b->set->now_us;
 	if (!give(b, a))
 		board_fault(b, "its answer could not be read: no threads", HV_E_TIMEOUT, now_us);
 }
@@ -252,6 +253,15 @@ void board_place(struct board *b, uint64_t now_us)
 	board_aside_next(b, now_us);
 }
 
+static void judge(struct board_aside *a)
+{
+	uint64_t begin_us = a->now_us();
+
+	a->verdict =
+		audit_judge(&a->audit, a->model, a->in, a->out, a->records, a->why, sizeof(a->why));
+	a->audit_us = a->now_us() - begin_us;
+}
+
 void board_aside_run(struct board_aside *a)
 {
 	const struct package *p = a->model != NULL ? a->model->pkg : NULL;
@@ -273,8 +283,7 @@ void board_aside_run(struct board_aside *a)
 					   a->wire + i * package_board_out_bytes(p), a->words,
 					   a->out + i * package_out_bytes(p));
 		if (a->judges)
-			a->verdict = audit_batch(&a->audit, a->model, a->in, a->out, a->records,
-						 a->why, sizeof(a->why));
+			judge(a);
 		break;
 	}
 }
@@ -287,8 +296,12 @@ void board_aside_done(struct board_aside *a)
 
 	b->aside = NULL;
 	bs->asides--;
-	if (a->judges)
+	if (a->judges) {
 		b->audit = a->audit; /* nobody else wrote there meanwhile */
+		audit_spent(&bs->purse, a->audit_us);
+		if (a->verdict == HV_OK)
+			audit_tell(&b->audit, a->model);
+	}
 	if (bs->closing) {
 		aside_free(a);
 		boards_closed_if_done(bs);

@@ -191,6 +191,8 @@ struct board_aside {
 	struct audit audit;
 	int verdict;
 	char why[BOARD_REASON_MAX];
+	uint64_t (*now_us)(void);
+	uint64_t audit_us; /* what it took */
 };
 
 struct board {

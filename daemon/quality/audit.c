@@ -75,14 +75,15 @@ static int within_bound(struct audit *a, const struct model *m, size_t elements,
 	return HV_E_WRONG;
 }
 
-int audit_batch(struct audit *a, struct model *m, const void *in, const void *out, size_t records,
-		char *why, size_t cap)
+int audit_judge(struct audit *a, const struct model *m, const void *in, const void *out,
+		size_t records, char *why, size_t cap)
 {
 	size_t elements = tensor_elements(&m->task->out);
 	size_t i = hv_rng_below(&a->rng, (uint32_t)records);
 	char how[96];
 	int r = reserve(a, elements);
 
+	a->measured = false;
 	if (r != HV_OK)
 		return r;
 	in = (const uint8_t *)in + i * tensor_bytes(&m->task->in);
@@ -105,10 +106,26 @@ int audit_batch(struct audit *a, struct model *m, const void *in, const void *ou
 			 how);
 		return r;
 	}
-	if (m->task->reference != NULL)
-		audit_measured(m, a->ref, a->got,
-			       m->task->weight != NULL ? m->task->weight(in, a->ref) : 1);
+	a->measured = m->task->reference != NULL;
+	if (a->measured)
+		a->weight = m->task->weight != NULL ? m->task->weight(in, a->ref) : 1;
 	return HV_OK;
+}
+
+void audit_tell(const struct audit *a, struct model *m)
+{
+	if (a->measured)
+		audit_measured(m, a->ref, a->got, a->weight);
+}
+
+int audit_batch(struct audit *a, struct model *m, const void *in, const void *out, size_t records,
+		char *why, size_t cap)
+{
+	int r = audit_judge(a, m, in, out, records, why, cap);
+
+	if (r == HV_OK)
+		audit_tell(a, m);
+	return r;
 }
 
 void audit_measured(struct model *m, const double *ref, const double *got, double weight)

@@ -18,6 +18,8 @@ struct audit {
 	double worst; /* largest |error| / bound so far; above 1 is wrong, infinite
 			 for an answer with wrong bits */
 	double *ref, *got; /* one output record each, owned */
+	bool measured; /* by the last audit_judge(): they are a record and its answer, */
+	double weight; /* of this weight */
 	size_t cap; /* elements they hold */
 };
 
@@ -29,6 +31,12 @@ void audit_clear(struct audit *a);
  * alone are checked here: their definition runs elsewhere and comes by audit_measured(). */
 HV_NODISCARD int audit_batch(struct audit *a, struct model *m, const void *in, const void *out,
 			     size_t records, char *why, size_t cap);
+
+/* The same in two steps, for references that take long: judge on any thread that has `a` for
+ * itself, which reads of m what does not change while it is held, and tell on the loop's. */
+HV_NODISCARD int audit_judge(struct audit *a, const struct model *m, const void *in,
+			     const void *out, size_t records, char *why, size_t cap);
+void audit_tell(const struct audit *a, struct model *m); /* after HV_OK */
 
 /* One more record of a model: its exact answer and the one that was given, and its weight.
  * Suspends the model, and says so in the log, when its certificate can no longer be right. */
