@@ -13,7 +13,7 @@
 /* Linear tasks are derived, not searched: from the matrix that they bring, or from the one that
  * their records give away. Every rung of the precision dial and every form that the matrix
  * allows go into the front. */
-enum { LEVELS = 4, SAMPLES = 4096, SPARE = 512, RANK_MAX = 40, RAMPS_MAX = 4 };
+enum { LEVELS = 4, SAMPLES = 4096, SPARE = 512, MANY = 8192, RANK_MAX = 40, RAMPS_MAX = 4 };
 
 /* Elements that differ by less do not differ: share of the largest one. */
 static const double slack_exact = 1e-7;
@@ -409,7 +409,13 @@ static int take(struct engine *g)
 	}
 	if (levels && (t->out.dtype == HARVEST_S16 || t->out.dtype == HARVEST_S32))
 		r = add_levels(g->q, g->f, g->why, g->cap);
-	return r == HV_OK ? add_all(g, levels) : r;
+	if (r == HV_E_INVAL) { /* a metric without closed form: the forms have certificates too */
+		levels = false;
+		r = HV_OK;
+	}
+	if (r == HV_OK)
+		r = add_all(g, levels);
+	return r == HV_OK && g->f->n == 0 ? HV_E_NOENT : r;
 }
 
 /* What records give away. HV_E_NOENT: others should look at the task too. */
@@ -418,8 +424,10 @@ static int find_out(struct engine *g)
 	const struct nas_map *m = &g->map;
 	int r = nas_map_fit(g->q->task, g->q->aim, &g->map, g->why, g->cap);
 
-	if (r < 0) /* a task that cannot be drawn from: who searches it says so */
-		return r == HV_E_NOMEM ? r : HV_E_NOENT;
+	if (r == HV_E_INVAL) /* constant so far; if more records agree, nobody finds anything */
+		r = draw(g, MANY);
+	if (r < 0 || g->data.n > 0)
+		return r == HV_OK ? HV_E_NOENT : r;
 	g->f->base_error = m->error;
 	if (m->kind == NAS_MAP_NEAR || m->kind == NAS_MAP_NOT)
 		snprintf(g->remark, sizeof(g->remark), "; a linear map misses %.2g %%",

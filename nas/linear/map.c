@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Is a task linear? Fit on records of the training stream, judge on the validation stream. */
-enum { FRESH = 512, SPARE = 512 };
+enum { FRESH = 512, SPARE = 512, SNAP_BITS = 30 };
 
 /* From the sharpest on: more ridge for inputs that hardly differ and answers that are rounded. */
 static const double ridges[] = { 1e-12, 1e-9, 1e-6 };
@@ -324,6 +324,24 @@ static int trial_begin(struct trial *t, size_t records, char *why, size_t cap)
 	return HV_OK;
 }
 
+/* Numbers that least squares leaves a hair off become what they are: else the last bit decides
+ * how a half is rounded, and machines differ in it. */
+static void snap(struct nas_map *map)
+{
+	for (unsigned r = 0; r < map->outs; r++) {
+		double *row = map->m + (size_t)r * map->ins, most = 0, unit;
+
+		for (unsigned c = 0; c < map->ins; c++)
+			most = fmax(most, fabs(row[c]));
+		unit = most > 1e-280 ? exp2(ceil(log2(most)) - SNAP_BITS) : 1;
+		for (unsigned c = 0; c < map->ins; c++)
+			row[c] = rint(row[c] / unit) * unit;
+		most = fmax(map->out_most[r], fabs(map->offset[r]));
+		unit = most > 1e-280 ? exp2(ceil(log2(most)) - SNAP_BITS) : 1;
+		map->offset[r] = rint(map->offset[r] / unit) * unit;
+	}
+}
+
 static int trial_end(struct trial *t, int r)
 {
 	nas_data_clear(&t->fit);
@@ -356,6 +374,8 @@ int nas_map_fit(const struct harvest_task *task, double aim, struct nas_map *map
 		r = try_ridges(&t, NULL, NAS_MAP_EXACT);
 	if (r == HV_OK && map->kind < NAS_MAP_LIMITED)
 		r = fit_limited(&t);
+	if (r == HV_OK && map->kind >= NAS_MAP_LIMITED)
+		snap(map);
 	return trial_end(&t, r);
 }
 

@@ -8,7 +8,7 @@
  * it decides only where the records do not, and refined against the records themselves so that
  * squaring the condition costs nothing. */
 enum { BLOCK = 64, REFINE = 2 };
-static const double refine_work = 3e9; /* multiply-adds that a refinement may take */
+static const double refine_work = 1e9; /* multiply-adds that a refinement may take */
 
 struct system {
 	unsigned d, targets; /* columns that vary */

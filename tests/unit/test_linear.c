@@ -24,6 +24,8 @@ static struct {
 	double scale; /* of an answer */
 	bool rounds; /* answers are whole numbers */
 	bool wild; /* nothing linear */
+	bool thin; /* m is the product of these two, which is quicker */
+	double left[900], right[700];
 } now;
 
 static char why[400];
@@ -33,11 +35,25 @@ static void load(const void *in, double *x)
 	tensor_to_double(&now.task.in, in, x);
 }
 
+static void thin_reference(const double *x, double *out)
+{
+	double sum = 0;
+
+	for (unsigned c = 0; c < now.cols; c++)
+		sum += now.right[c] * x[c];
+	for (unsigned r = 0; r < now.rows; r++)
+		out[r] = now.left[r] * sum + x[r % 3];
+}
+
 static void reference(const void *in, double *out)
 {
 	double x[1024];
 
 	load(in, x);
+	if (now.thin) {
+		thin_reference(x, out);
+		return;
+	}
 	for (unsigned r = 0; r < now.rows; r++) {
 		double v = now.offset[r];
 
@@ -503,7 +519,7 @@ START_TEST(forms_are_found_cheap_and_as_good_as_they_say)
 	for (unsigned i = 0; i < f->n; i++) {
 		double db = measured(f->of[i].package, 128);
 
-		ck_assert_msg(db > f->of[i].error - 2.5 || db == f->of[i].error,
+		ck_assert_msg(db > fmin(f->of[i].error, 200) - 2.5,
 			      "%s, %s, %s: said %.1f dB, is %.1f", s->name, f->of[i].engine,
 			      f->of[i].encoding, f->of[i].error, db);
 	}
@@ -622,6 +638,73 @@ START_TEST(a_matrix_that_the_answers_contradict_is_not_believed)
 }
 END_TEST
 
+static void own_matrix(double *m)
+{
+	memcpy(m, now.m, sizeof(*m) * now.rows * now.cols);
+}
+
+/* Levels have closed forms for some metrics only; the other forms serve all. */
+START_TEST(a_matrix_is_taken_whatever_the_metric)
+{
+	struct nas_request q;
+	struct nas_front *f = NULL;
+
+	make_dct8();
+	now.task.linear = HARVEST_LINEAR_REAL;
+	now.task.rows = now.task.cols = 8;
+	now.task.matrix = own_matrix;
+	now.task.metric = HARVEST_NRMSE_RANGE;
+	q = request(0.01, 0.001);
+	ck_assert_msg(nas_search(&q, &f, why, sizeof(why)) == HV_OK, "%s", why);
+	ck_assert(f->of[0].error < 0.0001);
+	ck_assert(measured(f->of[0].package, 128) < 0.0001);
+	nas_front_free(f);
+	end();
+}
+END_TEST
+
+START_TEST(a_constant_function_is_refused_as_such)
+{
+	struct nas_request q;
+	struct nas_front *f = NULL;
+
+	begin(64, 103, HARVEST_S16, HARVEST_S16);
+	now.offset[0] = 5;
+	q = request(40, 60);
+	ck_assert_int_eq(nas_search(&q, &f, why, sizeof(why)), HV_E_INVAL);
+	ck_assert_msg(strstr(why, "answers the same to every record") != NULL, "%s", why);
+	end();
+}
+END_TEST
+
+/* Too large to be laid down as it is: 1 MB of weights. Its rank is the way. */
+START_TEST(a_matrix_that_does_not_fit_is_served_by_its_rank)
+{
+	struct nas_request q;
+	struct nas_front *f = NULL;
+	struct hv_rng rng;
+	double start;
+
+	begin(900, 700, HARVEST_F32, HARVEST_F32);
+	hv_rng_seed(&rng, 20);
+	now.thin = true;
+	for (unsigned i = 0; i < 900; i++)
+		now.left[i] = hv_rng_normal(&rng, 0, 1);
+	for (unsigned i = 0; i < 700; i++)
+		now.right[i] = hv_rng_normal(&rng, 0, 1);
+	q = request(30, 30);
+	start = nas_now_s();
+	ck_assert_msg(nas_search(&q, &f, why, sizeof(why)) == HV_OK, "%s", why);
+	if (getenv("LINEAR_SHOW") != NULL)
+		printf("900 x 700: %.2f s, %.1f dB, %s\n", nas_now_s() - start, f->of[0].error,
+		       f->of[0].encoding);
+	ck_assert_str_eq(f->of[0].engine, "low rank");
+	ck_assert_msg(f->of[0].error > 32, "%.1f dB", f->of[0].error);
+	nas_front_free(f);
+	end();
+}
+END_TEST
+
 /* Any matrix, any types: recognised, and 16-bit weights bring 65 dB. */
 START_TEST(random_maps_of_all_types_are_built_right)
 {
@@ -677,6 +760,9 @@ static Suite *linear_suite(void)
 	tcase_add_test(search, limits_are_kept_by_the_package);
 	tcase_add_test(search, what_is_not_linear_and_too_large_is_refused_with_its_reason);
 	tcase_add_test(search, a_matrix_that_the_answers_contradict_is_not_believed);
+	tcase_add_test(search, a_matrix_is_taken_whatever_the_metric);
+	tcase_add_test(search, a_constant_function_is_refused_as_such);
+	tcase_add_test(search, a_matrix_that_does_not_fit_is_served_by_its_rank);
 	tcase_add_loop_test(search, random_maps_of_all_types_are_built_right, 0,
 			    getenv("HARVEST_LONG") != NULL ? 96 : 12);
 	tcase_set_timeout(search, 120);
