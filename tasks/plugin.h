@@ -80,7 +80,8 @@ HV_NODISCARD int plugin_matrix(struct plugin *p, double *m, char *why, size_t ca
 /* Look for what no single call shows, over n records of the test stream (at least 2): the
  * sampler gives the same record for the same number, in whatever order and in a new process,
  * and not always the same; the reference the same answer for the same record, not the same
- * answer for all, and never NaN. HV_E_WRONG with what was found, HV_E_TIMEOUT, and the errors of a call. */
+ * answer for all, and never NaN. HV_E_WRONG with what was found, HV_E_TIMEOUT, and the errors
+ * of a call. */
 HV_NODISCARD int plugin_examine(struct plugin *p, size_t n, char *why, size_t cap);
 
 #endif

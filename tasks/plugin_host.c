@@ -14,8 +14,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-/* harvest-plugin FILE [NAME]: the process that a plug-in lives in. Started by tasks/plugin.c with the
- * two descriptors of plugin_wire.h, and of no use by hand. */
+/* harvest-plugin FILE [NAME]: the process that a plug-in lives in. Started by
+ * tasks/plugin_worker.c with the descriptors of plugin_wire.h, and of no use by hand. */
 struct host {
 	struct harvest_task task; /* fields that the plug-in's size does not cover are zero */
 	uint8_t *shared;

@@ -175,11 +175,10 @@ static void begin(struct program *p)
 
 static void put(struct program *p)
 {
-	struct sock_fprog f = { .len = p->n, .filter = p->code };
+	struct sock_fprog f = { .filter = p->code };
 
 	end(p, SECCOMP_RET_ERRNO | EPERM);
-	if (p->n == CODE_MAX)
-		return;
+	f.len = p->n;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &f) != 0)
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &f);
 }

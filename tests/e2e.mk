@@ -13,3 +13,6 @@ AM_TESTS_ENVIRONMENT = top_builddir='$(top_builddir)'; top_srcdir='$(top_srcdir)
 check_PROGRAMS += tests/lib/records
 tests_lib_records_SOURCES = tests/lib/records.c
 tests_lib_records_LDADD = libhvtasks.la libhvutil.la
+check_PROGRAMS += tests/lib/repack
+tests_lib_repack_SOURCES = tests/lib/repack.c
+tests_lib_repack_LDADD = libhvpackage.la libhvaccel.la libhvtasks.la libhvutil.la -lm

@@ -128,19 +128,19 @@ static void helpers_tidy(struct kernels *k)
 			helper_end(&k->helper[i]);
 }
 
-static int plugin_run(struct kernels *k, uint32_t task, const uint8_t *in, uint8_t *out,
-		      const struct cpu_unit *u, char *why, size_t cap)
+static int plugin_run(struct kernels *k, struct cpu_unit *u)
 {
-	struct helper *h = helper_for(k, task);
+	struct helper *h = helper_for(k, u->task);
 	int err = HV_OK;
 
 	h->used = ++k->calls;
 	if (h->plugin == NULL)
-		err = plugins_worker(task_at(task), &h->plugin, why, cap);
+		err = plugins_worker(task_at(u->task), &h->plugin, u->why, sizeof(u->why));
 	if (err != HV_OK)
 		return err;
 	plugin_number_from(h->plugin, u->first);
-	return plugin_reference(h->plugin, in, u->records, NULL, out, NULL, why, cap);
+	return plugin_reference(h->plugin, u->in, u->records, NULL, u->out, NULL, u->why,
+				sizeof(u->why));
 }
 
 /* A task without a fast kernel is run by its definition. */
@@ -162,15 +162,10 @@ static void kernels_run(struct kernels *k, uint32_t task, const uint8_t *in, uin
 
 static int unit_run(struct kernels *k, struct cpu_unit *u)
 {
-	int err;
-
-	if (task_plugin_path(task_at(u->task)) == NULL) {
-		kernels_run(k, u->task, u->in, u->out, u->records);
-		return HV_OK;
-	}
-	err = plugin_run(k, u->task, u->in, u->out, u, u->why, sizeof(u->why));
-	helpers_tidy(k);
-	return err;
+	if (task_plugin_path(task_at(u->task)) != NULL)
+		return plugin_run(k, u);
+	kernels_run(k, u->task, u->in, u->out, u->records);
+	return HV_OK;
 }
 
 static void *worker_main(void *arg)

@@ -40,8 +40,8 @@ void cpu_free(struct cpu *c);
 
 /* A task of a plug-in that came while others ran, or came again. record_us: the first guess. */
 void cpu_task_enters(struct cpu *c, uint32_t task, double record_us);
-/* Nobody finds it any more: processes that wait for work of it are ended. Units that have it, or
- * will, are still run. */
+/* Nobody finds it any more: its processes are ended. Units of it are still run, by new ones: say
+ * it again when the last is done. */
 void cpu_task_leaves(struct cpu *c, uint32_t task);
 
 /* Room for another unit: a worker with little to do. */

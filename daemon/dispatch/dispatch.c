@@ -115,6 +115,8 @@ uint32_t dispatch_units_out(const struct dispatch *d)
 /* Every end of a job comes through here: off the queues first, then told. */
 void dispatch_end(struct dispatch *d, struct job *j, enum job_state state, int code)
 {
+	uint32_t task = j->task_index;
+
 	if (job_state_is_final(j->state))
 		return;
 	quota_clear(d, j);
@@ -125,6 +127,8 @@ void dispatch_end(struct dispatch *d, struct job *j, enum job_state state, int c
 		j->part[i].model = NULL;
 	}
 	job_end(d->with.store, j, state, code, d->now_ns);
+	if (!task_is_served(task))
+		cpu_task_leaves(d->cpu, task);
 }
 
 static void tell_progress(struct dispatch *d, struct job *j)

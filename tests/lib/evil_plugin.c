@@ -1,7 +1,9 @@
 /* A plug-in that misbehaves as $HARVEST_TEST_PLUGIN says. */
 #include "tasks/task.h"
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,33 @@ static void crash(void)
 	raise(SIGSEGV);
 }
 
+/* What a jailed process must not be able to. */
+static int breaks_out(void)
+{
+	if (is("forks")) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		return child > 0;
+	}
+	if (is("starts a program")) {
+		char *words[] = { NULL, NULL };
+
+		return posix_spawn(NULL, "/bin/true", NULL, NULL, words, words + 1) == 0;
+	}
+	if (is("reads a file"))
+		return open("/", O_RDONLY) >= 0;
+	if (is("opens a socket"))
+		return socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+	if (is("kills its owner"))
+		return kill(getppid(), 0) == 0;
+	if (is("makes code"))
+		return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0) != MAP_FAILED;
+	return 0;
+}
+
 static void reference(const void *in, double *out)
 {
 	static unsigned calls;
@@ -37,6 +66,8 @@ static void reference(const void *in, double *out)
 
 	memcpy(&x, in, sizeof(x));
 	out[0] = (double)x * (double)x;
+	if (breaks_out())
+		out[0] = -1;
 	if (is("crash in reference") || (is("crash once in a while") && ++calls == 50))
 		crash();
 	if (is("hang in reference"))
@@ -170,6 +201,8 @@ const struct harvest_task *harvest_task(void)
 		crash();
 	if (is("hang at load"))
 		hang();
+	if (is("writes a file at load") && open("plug-in-was-here", O_WRONLY | O_CREAT, 0600) >= 0)
+		return NULL;
 	if (is("null"))
 		return NULL;
 	describe_badly();

@@ -1,6 +1,7 @@
 /* Plug-ins, good and evil: whatever one does, this process lives on and knows why. */
 #include "tasks/catalog.h"
 #include "tasks/plugin.h"
+#include "tasks/plugin_elf.h"
 #include "util/own.h"
 #include <check.h>
 #include <dirent.h>
@@ -272,6 +273,125 @@ START_TEST(shared_memory_cannot_be_cut_under_the_owner)
 }
 END_TEST
 
+static const char *const jailed[] = { "forks",          "starts a program", "reads a file",
+				      "opens a socket", "kills its owner",  "makes code" };
+
+START_TEST(a_plug_in_is_kept_from_files_processes_and_sockets)
+{
+	ck_assert_msg(open_as(jailed[_i]) == HV_OK, "%s", why);
+	ck_assert_int_eq(plugin_sample(p, 3, 0, 2, in, why, sizeof(why)), HV_OK);
+	ck_assert_msg(plugin_reference(p, in, 2, ref, NULL, NULL, why, sizeof(why)) == HV_OK,
+		      "%s: %s", jailed[_i], why);
+	ck_assert_msg(ref[1] == (double)in[1] * (double)in[1], "%s worked", jailed[_i]);
+}
+END_TEST
+
+START_TEST(a_plug_in_writes_no_file_while_it_is_loaded)
+{
+	ck_assert_msg(open_as("writes a file at load") == HV_OK, "%s", why);
+	ck_assert_int_ne(access("plug-in-was-here", F_OK), 0);
+}
+END_TEST
+
+/* ---- from memory ---- */
+
+static uint8_t *thermistor_bytes(size_t *len)
+{
+	uint8_t *bytes = NULL;
+
+	ck_assert_int_eq(hv_file_read(thermistor, 64u << 20, &bytes, len), HV_OK);
+	return bytes;
+}
+
+static double half_voltage(struct plugin *of)
+{
+	int16_t reading = 2048;
+	double centi = 0;
+
+	ck_assert_msg(plugin_reference(of, &reading, 1, &centi, NULL, NULL, why, sizeof(why)) ==
+			      HV_OK,
+		      "%s", why);
+	return centi;
+}
+
+START_TEST(code_in_memory_is_as_good_as_a_file)
+{
+	size_t len, left;
+	hv_autofree uint8_t *elf = thermistor_bytes(&len);
+	struct plugin *again = NULL;
+
+	left = plugin_elf_trim(elf, len);
+	ck_assert_uint_le(left, len);
+	ck_assert_msg(plugin_open_code(elf, left, "code of a test", NULL, &p, why, sizeof(why)) ==
+			      HV_OK,
+		      "%s", why);
+	memset(elf, 0, len); /* it has a copy */
+	ck_assert_str_eq(plugin_path(p), "code of a test");
+	ck_assert(!plugin_is_file(p) && plugin_of(plugin_task(p)) == p);
+	ck_assert_msg(fabs(half_voltage(p) - 2500) < 1e-6, "wrong answer");
+	for (int i = 0; i < 3 * PLUGIN_RESTARTS_MAX; i++) { /* a rest is no crash */
+		plugin_rest(p);
+		ck_assert(half_voltage(p) > 2499);
+	}
+	ck_assert_int_eq(plugin_open_again(p, &again, why, sizeof(why)), HV_OK);
+	plugin_close(p);
+	p = again;
+	ck_assert(half_voltage(p) > 2499);
+}
+END_TEST
+
+START_TEST(code_that_is_cut_is_refused_before_it_is_loaded)
+{
+	size_t len, left;
+	hv_autofree uint8_t *elf = thermistor_bytes(&len);
+
+	ck_assert_msg(plugin_elf_check(elf, len, why, sizeof(why)) == HV_OK, "%s", why);
+	left = plugin_elf_trim(elf, len);
+	ck_assert_msg(plugin_elf_check(elf, left, why, sizeof(why)) == HV_OK, "%s", why);
+	ck_assert_uint_eq(plugin_elf_trim(elf, left), left);
+	for (size_t n = 0; n < left; n += n < 1024 ? 1 : 97) {
+		/* of exactly this size, for tools that watch memory */
+		hv_autofree uint8_t *cut = malloc(n > 0 ? n : 1);
+
+		ck_assert_ptr_nonnull(cut);
+		memcpy(cut, elf, n);
+		ck_assert_int_eq(plugin_elf_check(cut, n, why, sizeof(why)), HV_E_FORMAT);
+	}
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+	size_t at;
+	uint8_t value;
+	int err;
+	const char *says;
+} patched[] = {
+	{ 0, 'M', HV_E_FORMAT, "no shared object" },
+	{ 4, 3, HV_E_FORMAT, "class" },
+	{ 5, 0, HV_E_FORMAT, "byte order" },
+	{ 16, 2, HV_E_FORMAT, "-shared" }, /* e_type: ET_EXEC */
+	{ 18, 243, HV_E_VERSION, "compiled for riscv64" },
+	{ 18, 1, HV_E_VERSION, "unknown machine" },
+	{ 54, 1, HV_E_FORMAT, "program headers" }, /* e_phentsize of ELF64 */
+};
+/* clang-format on */
+
+START_TEST(code_with_a_wrong_header_is_refused_with_the_reason)
+{
+	size_t len;
+	hv_autofree uint8_t *elf = thermistor_bytes(&len);
+	int err;
+
+	if (elf[4] != 2) /* offsets are those of 64 bits */
+		return;
+	elf[patched[_i].at] = patched[_i].value;
+	err = plugin_open_code(elf, len, "it", NULL, &p, why, sizeof(why));
+	ck_assert_msg(err == patched[_i].err, "%d: %s", err, why);
+	ck_assert_msg(strstr(why, patched[_i].says) != NULL, "%s", why);
+}
+END_TEST
+
 static size_t open_descriptors(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -324,6 +444,13 @@ static Suite *plugin_suite(void)
 			    (int)HV_ARRAY_SIZE(refused));
 	tcase_add_test(bad, files_that_are_no_plug_in_are_refused);
 	tcase_add_test(bad, a_hang_at_load_ends_at_the_limit);
+	tcase_add_loop_test(bad, a_plug_in_is_kept_from_files_processes_and_sockets, 0,
+			    (int)HV_ARRAY_SIZE(jailed));
+	tcase_add_test(bad, a_plug_in_writes_no_file_while_it_is_loaded);
+	tcase_add_test(good, code_in_memory_is_as_good_as_a_file);
+	tcase_add_test(bad, code_that_is_cut_is_refused_before_it_is_loaded);
+	tcase_add_loop_test(bad, code_with_a_wrong_header_is_refused_with_the_reason, 0,
+			    (int)HV_ARRAY_SIZE(patched));
 	tcase_add_loop_test(bad, what_goes_wrong_in_a_call_is_told_by_that_call, 0,
 			    (int)HV_ARRAY_SIZE(broken));
 	tcase_add_loop_test(bad, an_examination_finds_broken_promises, 0,

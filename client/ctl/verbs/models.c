@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MODEL_FILE_MAX_BYTES = 8 << 20 };
+/* A package with a function of its own is looked at for longer than a plain answer takes. */
+enum { MODEL_FILE_MAX_BYTES = 8 << 20, INSTALL_MS = 60000 };
 
 /* clang-format off */
 static const struct action actions[] = {
@@ -194,6 +195,11 @@ static int run(struct ctl *c)
 					hv_err_text(err));
 		if (len == 0)
 			return ctl_fail(c, HV_E_FORMAT, "%s: it is empty", c->args.word[1]);
+		err = ctl_connect(c);
+		if (err != HV_OK)
+			return err;
+		if (!c->args.has_timeout)
+			harvest_client_timeout(c->client, INSTALL_MS);
 	}
 	return ask(c, &q, file, len);
 }
