@@ -96,6 +96,14 @@ static bool within(const struct nas_found *x, const struct nas_request *q)
 	       (q->max_host_cycles == 0 || x->host_cycles <= q->max_host_cycles);
 }
 
+bool nas_front_within(const struct nas_front *f, const struct nas_request *q)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (q->max_host_cycles == 0 || f->of[i].host_cycles <= q->max_host_cycles)
+			return true;
+	return false;
+}
+
 /* What a network costs, for choosing. Where nobody says what the exact code takes, and so what
  * the host may do, its time counts as the accelerator's does: in its cycles, of half the length. */
 static double cost_of(const struct nas_found *x, const struct nas_request *q)
@@ -316,7 +324,7 @@ int nas_search(struct nas_request *q, struct nas_front **front, char *why, size_
 	if (r == HV_E_NOENT)
 		r = search_trained(q, f, why, cap);
 	/* what others cannot search, a linear map may do */
-	if ((r == HV_E_INVAL || r == HV_E_BUDGET) && f->n > 0)
+	if ((r == HV_E_INVAL || r == HV_E_BUDGET) && nas_front_within(f, q))
 		r = HV_OK;
 	f->seconds = nas_now_s() - q->start_s;
 	if (r < 0) {

@@ -389,6 +389,27 @@ static bool meets(const struct engine *g, double error)
 	return is_met;
 }
 
+/* The map is built. A host that may not even carry the bytes leaves nothing to choose. */
+static int concluded(const struct engine *g)
+{
+	const struct harvest_task *t = g->q->task;
+	uint64_t least = UINT64_MAX;
+
+	if (g->f->n == 0)
+		return HV_E_NOENT;
+	if (nas_front_within(g->f, g->q))
+		return HV_OK;
+	for (unsigned i = 0; i < g->f->n; i++)
+		least = g->f->of[i].host_cycles < least ? g->f->of[i].host_cycles : least;
+	snprintf(g->why, g->cap,
+		 "task %s is linear, and putting %u inputs into the accelerator and taking %u "
+		 "results out takes the host %llu cycles, more than the %llu that are a third of "
+		 "the exact code; it stays on the CPU",
+		 t->name, g->map.ins, g->map.outs, (unsigned long long)least,
+		 (unsigned long long)g->q->max_host_cycles);
+	return HV_E_BUDGET;
+}
+
 /* What a task brings, once its records agree with it. HV_E_NOENT: nothing, or they do not. */
 static int take(struct engine *g)
 {
@@ -415,7 +436,7 @@ static int take(struct engine *g)
 	}
 	if (r == HV_OK)
 		r = add_all(g, levels);
-	return r == HV_OK && g->f->n == 0 ? HV_E_NOENT : r;
+	return r == HV_OK ? concluded(g) : r;
 }
 
 /* What records give away. HV_E_NOENT: others should look at the task too. */
@@ -441,7 +462,7 @@ static int find_out(struct engine *g)
 	if (r < 0)
 		return r;
 	if (m->kind >= NAS_MAP_LIMITED)
-		return g->f->n > 0 ? HV_OK : HV_E_NOENT;
+		return concluded(g);
 	return m->kind == NAS_MAP_NEAR && meets(g, g->q->aim) ? HV_OK : HV_E_NOENT;
 }
 

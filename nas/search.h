@@ -62,6 +62,8 @@ void nas_front_add(struct nas_front *f, const struct harvest_task *task, struct 
  * of both, where max_host_cycles is 0); else the one of least error. NULL: nothing found. *meets:
  * it does. */
 struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request *q, bool *meets);
+/* Something in it leaves the host at most what it may do. */
+bool nas_front_within(const struct nas_front *f, const struct nas_request *q);
 /* True when error a is smaller than b in the sense of the task's metric. */
 bool nas_better(const struct harvest_task *task, double a, double b);
 double nas_now_s(void);

@@ -255,6 +255,24 @@ static void make_interpolation(void)
 	}
 }
 
+/* A picture of 16 by 16, blurred: rows of pixels are what repeats. */
+static void make_picture(void)
+{
+	begin(14 * 14, 256, HARVEST_U8, HARVEST_U8);
+	for (unsigned r = 0; r < 196; r++)
+		for (unsigned k = 0; k < 9; k++)
+			*at(r, (r / 14 + k / 3) * 16 + r % 14 + k % 3) = (k == 4 ? 4 : 1) / 12.0;
+}
+
+/* Every fourth of a filtered signal. */
+static void make_decimation(void)
+{
+	begin(16, 76, HARVEST_F32, HARVEST_F32);
+	for (unsigned r = 0; r < 16; r++)
+		for (unsigned j = 0; j < 16; j++)
+			*at(r, 4 * r + j) = exp(-0.2 * j);
+}
+
 /* Zero rows, multiples, unused inputs, offsets. */
 static void make_sparse(void)
 {
@@ -297,6 +315,8 @@ static const struct story {
 	{ "regression of 1024",  make_regression,    "matrix",      80, 50,   1025 },
 	{ "identity",            make_identity,      "matrix",      75, 20,   256 },
 	{ "interpolation by 4",  make_interpolation, "convolution", 80, 200,  20 },
+	{ "picture",             make_picture,       "convolution", 40, 280,  700 },
+	{ "decimation by 4",     make_decimation,    "convolution", 80, 60,   20 },
 	{ "sparse",              make_sparse,        "matrix",      80, 6,    16 },
 	{ "correlated inputs",   make_tall,          "matrix",      70, 6,    44 },
 };
@@ -638,6 +658,21 @@ START_TEST(a_matrix_that_the_answers_contradict_is_not_believed)
 }
 END_TEST
 
+/* Two multiplications: nothing that a board could take over. */
+START_TEST(a_map_that_is_dearer_to_carry_than_to_compute_stays_on_the_cpu)
+{
+	struct nas_request q;
+	struct nas_front *f = NULL;
+
+	make_calibration();
+	q = request(40, 60);
+	q.max_host_cycles = 10;
+	ck_assert_int_eq(nas_search(&q, &f, why, sizeof(why)), HV_E_BUDGET);
+	ck_assert_msg(strstr(why, "stays on the CPU") != NULL, "%s", why);
+	end();
+}
+END_TEST
+
 static void own_matrix(double *m)
 {
 	memcpy(m, now.m, sizeof(*m) * now.rows * now.cols);
@@ -761,6 +796,7 @@ static Suite *linear_suite(void)
 	tcase_add_test(search, what_is_not_linear_and_too_large_is_refused_with_its_reason);
 	tcase_add_test(search, a_matrix_that_the_answers_contradict_is_not_believed);
 	tcase_add_test(search, a_matrix_is_taken_whatever_the_metric);
+	tcase_add_test(search, a_map_that_is_dearer_to_carry_than_to_compute_stays_on_the_cpu);
 	tcase_add_test(search, a_constant_function_is_refused_as_such);
 	tcase_add_test(search, a_matrix_that_does_not_fit_is_served_by_its_rank);
 	tcase_add_loop_test(search, random_maps_of_all_types_are_built_right, 0,
