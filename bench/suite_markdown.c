@@ -46,16 +46,15 @@ static void refusals(const struct suite *s)
 {
 	if (s->n_refusals == 0)
 		return;
-	puts("\n| not found | metric | asked | best | cycles | host, at most | search |\n"
-	     "| --- | --- | --- | --- | --- | --- | --- |");
+	puts("\n| not found | metric | asked | best | why | search |\n"
+	     "| --- | --- | --- | --- | --- | --- |");
 	for (size_t i = 0; i < s->n_refusals; i++) {
 		const struct suite_refusal *f = &s->refusal[i];
 		char best[32], seconds[32];
 
-		printf("| %s-%s | %s | %g | %s | %llu | %llu, %llu | %s |\n", f->task->name,
+		printf("| %s-%s | %s | %g | %s | %s | %s |\n", f->task->name,
 		       suite_mark_text(f->aim), hv_metric_text(f->task->metric), f->asked,
-		       number(f->error, "%.4g", best, sizeof(best)), (unsigned long long)f->cycles,
-		       (unsigned long long)f->host_cycles, (unsigned long long)f->host_cycles_most,
+		       number(f->error, "%.4g", best, sizeof(best)), f->reason,
 		       number(f->search_s, "%.0f s", seconds, sizeof(seconds)));
 	}
 }

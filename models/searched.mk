@@ -22,4 +22,6 @@ models_searched = \
 	specmag256-pass \
 	speed-goal \
 	speed-pass
-models_refused =
+models_refused = \
+	rms64-goal \
+	rms64-pass

@@ -30,8 +30,8 @@ CLEANFILES += fuzz_hostprog.crash
 tests_fuzz_fuzz_hostprog_SOURCES = tests/fuzz/fuzz_hostprog.c
 tests_fuzz_fuzz_hostprog_LDADD = libhvfuzz.la libhvhostprog.la libhvtasks.la libhvutil.la -lm
 
-dist_check_SCRIPTS += tests/unit/harvest_nas.sh
-TESTS += tests/unit/harvest_nas.sh
+dist_check_SCRIPTS += tests/unit/harvest_nas.sh tests/unit/harvest_nas_list.sh
+TESTS += tests/unit/harvest_nas.sh tests/unit/harvest_nas_list.sh
 
 # plug-ins that are linear and do not say so
 if HAVE_CHECK

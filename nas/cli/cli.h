@@ -20,6 +20,7 @@ enum nas_opt {
 	OPT_NAME,
 	OPT_REPORT,
 	OPT_MODELS,
+	OPT_APPLICATION,
 	OPT_COUNT,
 };
 

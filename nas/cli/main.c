@@ -26,6 +26,8 @@ static const struct {
 	[OPT_OUT] = { "-o", "FILE.hvm", "where the package goes" },
 	[OPT_NAME] = { "--name", "NAME", "what the package is called (task and engine)" },
 	[OPT_REPORT] = { "--report", "FILE.html", "a page about the search" },
+	[OPT_APPLICATION] = { "--application", "MARK",
+			      "pass or goal, that its application reaches too" },
 	[OPT_MODELS] = { "--models", "DIRS", "where list looks for packages, colon-separated" },
 };
 
@@ -38,7 +40,8 @@ static const struct verb {
 	{ "search", "", "find, certify and write an approximation of a task", nas_cli_search, 0,
 	  BIT(OPT_TASK) | BIT(OPT_TARGET) | BIT(OPT_MAX_ERROR) | BIT(OPT_MAX_LATENCY) |
 		  BIT(OPT_MAX_WEIGHTS) | BIT(OPT_BUDGET) | BIT(OPT_SEED) | BIT(OPT_SAMPLES) |
-		  BIT(OPT_THREADS) | BIT(OPT_OUT) | BIT(OPT_NAME) | BIT(OPT_REPORT) },
+		  BIT(OPT_THREADS) | BIT(OPT_OUT) | BIT(OPT_NAME) | BIT(OPT_REPORT) |
+		  BIT(OPT_APPLICATION) },
 	{ "pareto", "", "search, and print what no other one beats in everything", nas_cli_pareto,
 	  0,
 	  BIT(OPT_TASK) | BIT(OPT_TARGET) | BIT(OPT_MAX_ERROR) | BIT(OPT_BUDGET) | BIT(OPT_SEED) |

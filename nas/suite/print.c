@@ -38,17 +38,6 @@ static void print_row(FILE *to, const struct suite_row *r)
 		number(p->moved, "%.2f", moved, sizeof(moved)));
 }
 
-static void print_refusal(FILE *to, const struct suite_refusal *f)
-{
-	char error[32], seconds[32];
-
-	fprintf(to,
-		"%-15.15s %-10.10s %-11s %8s         %s is not reached; best of a search of %s s\n",
-		f->task->name, "-", hv_metric_text(f->task->metric),
-		number(f->error, "%.4g", error, sizeof(error)), suite_mark_text(f->aim),
-		number(f->search_s, "%.0f", seconds, sizeof(seconds)));
-}
-
 static bool has_rows(const struct suite *s, const struct harvest_task *t)
 {
 	for (size_t i = 0; i < s->n_rows; i++)
@@ -57,27 +46,37 @@ static bool has_rows(const struct suite *s, const struct harvest_task *t)
 	return false;
 }
 
-static bool has_refusal(const struct suite *s, const struct harvest_task *t)
+/* What was found, but not good enough; without a number, why there is none. */
+static void print_refusal(FILE *to, const struct suite_refusal *f, const char *what)
 {
-	for (size_t i = 0; i < s->n_refusals; i++)
-		if (s->refusal[i].task == t)
-			return true;
-	return false;
+	char error[32], seconds[32];
+
+	fprintf(to, "%-15.15s %-10.10s %-11s %8s ", f->task->name, "-",
+		hv_metric_text(f->task->metric), number(f->error, "%.4g", error, sizeof(error)));
+	if (isnan(f->error))
+		fprintf(to, "%s: %.44s...\n", what, f->reason);
+	else
+		fprintf(to, "%s: %s is not reached; best of a search of %s s\n", what,
+			suite_mark_text(f->aim),
+			number(f->search_s, "%.0f", seconds, sizeof(seconds)));
 }
 
 static void print_task(FILE *to, const struct suite *s, const struct harvest_task *t)
 {
+	bool rows = has_rows(s, t), told = rows;
+
 	for (size_t i = 0; i < s->n_rows; i++)
 		if (s->row[i].task == t)
 			print_row(to, &s->row[i]);
-	for (size_t i = 0; i < s->n_refusals; i++)
-		if (s->refusal[i].task == t)
-			print_refusal(to, &s->refusal[i]);
-	if (!has_rows(s, t))
-		fprintf(to, "%-15.15s %-10s %-11s stays on the CPU: %s\n", t->name, "-",
-			hv_metric_text(t->metric),
-			has_refusal(s, t) ? "no package"
-					  : "no package, and no search is on record");
+	for (size_t i = 0; i < s->n_refusals; i++) {
+		if (s->refusal[i].task != t || (!rows && told))
+			continue;
+		print_refusal(to, &s->refusal[i], rows ? "searched" : "stays on the CPU");
+		told = true;
+	}
+	if (!told)
+		fprintf(to, "%-15.15s %-10s %-11s %8s stays on the CPU: no search is on record\n",
+			t->name, "-", hv_metric_text(t->metric), "-");
 }
 
 void suite_print_rows(FILE *to, const struct suite *s, bool whole)

@@ -209,18 +209,28 @@ int suite_read_package(struct suite *s, const char *path, suite_warn_fn *warn, v
 
 /* ---- refusals ---- */
 
+/* "task NAME: " at the beginning of a sentence. */
+static void drop_task(char *reason, const char *task)
+{
+	char head[80];
+	size_t n = (size_t)snprintf(head, sizeof(head), "task %s: ", task);
+
+	if (n < sizeof(head) && strncmp(reason, head, n) == 0)
+		memmove(reason, reason + n, strlen(reason + n) + 1);
+}
+
 static void read_refusal(struct reader *x, const char *path)
 {
 	struct suite *s = x->s;
 	struct suite_refusal f = { 0 };
 	struct notes n;
-	char text[64];
+	char text[64], aim[16];
 	int r = read_notes(path, &n);
 
 	note(&n, "task", text, sizeof(text));
 	f.task = task_find(text);
-	note(&n, "aim", text, sizeof(text));
-	f.aim = suite_mark_find(text);
+	note(&n, "aim", aim, sizeof(aim));
+	f.aim = suite_mark_find(aim);
 	f.error = note_number(&n, "certified");
 	f.asked = note_number(&n, "max_error");
 	f.search_s = note_number(&n, "search_s");
@@ -229,6 +239,7 @@ static void read_refusal(struct reader *x, const char *path)
 	f.host_cycles_most = note_count(&n, "host_cycles_most");
 	note(&n, "engine", f.engine, sizeof(f.engine));
 	note(&n, "reason", f.reason, sizeof(f.reason));
+	drop_task(f.reason, text);
 	if (r != HV_OK || f.task == NULL || f.aim < SUITE_PASS) {
 		x->warn(x->ctx, path, r < 0 ? r : HV_E_FORMAT,
 			r < 0 ? hv_err_text(r) : "has no task=, or no aim= of pass or goal");
