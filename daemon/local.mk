@@ -26,7 +26,7 @@ libhvjobs_la_SOURCES = \
 	daemon/cpu/cpu.c daemon/cpu/cpu.h daemon/cpu/spsc.h \
 	daemon/dispatch/dispatch.c daemon/dispatch/dispatch.h daemon/dispatch/inside.h \
 	daemon/dispatch/facts.c daemon/dispatch/quota.c daemon/dispatch/cores.c \
-	daemon/dispatch/boards.c
+	daemon/dispatch/boards.c daemon/dispatch/audit.c
 libhvjobs_la_CFLAGS = $(HV_CFLAGS) $(UV_CFLAGS) -pthread
 libhvjobs_la_LIBADD = libhvsched.la libhvdoubt.la libhvplugins.la libhvlog.la libhvtasks.la libhvutil.la $(UV_LIBS)
 

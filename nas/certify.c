@@ -169,12 +169,15 @@ static double ratio_bound(const struct court *c)
 	return r + student(n - 1) * sqrt(var / n) / (under / n);
 }
 
+static double range_of(const struct hv_metric *m)
+{
+	return m->range > 0 ? m->range : m->ref_max - m->ref_min;
+}
+
 static double certified(const struct court *c, uint64_t samples)
 {
-	double r = ratio_bound(c), range = c->whole.range;
+	double r = ratio_bound(c), range = range_of(&c->whole);
 
-	if (!(range > 0))
-		range = c->whole.ref_max - c->whole.ref_min;
 	switch (c->task->metric) {
 	case HARVEST_SNR_DB: return r > 0 ? fmin(-10 * log10(r), 200) : 200;
 	case HARVEST_NRMSE: return sqrt(r);
@@ -259,6 +262,8 @@ static int hold(struct court *c, uint64_t seed, uint64_t samples, char *why, siz
 				       .confidence = confidence,
 				       .certified = certified(c, samples),
 				       .max_abs = c->whole.max_abs };
+	if (cert->metric == HARVEST_NRMSE_RANGE)
+		cert->range = range_of(&c->whole);
 	snprintf(cert->method, sizeof(cert->method), "statistical");
 	c->v->whole = hv_metric_value(&c->whole);
 	if (!isfinite(cert->certified)) {

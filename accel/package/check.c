@@ -239,6 +239,9 @@ static int check_cert(const struct package_cert *c, char *why, size_t cap)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "domain %d..%d is no range of int16 values", (int)c->in_min,
 				      (int)c->in_max);
+	if (!(c->range >= 0) || !isfinite(c->range))
+		return package_refuse(HV_E_FORMAT, why, cap, "certificate has a range of %g",
+				      c->range);
 	if (!(c->in_min_rms >= 0) || c->in_min_rms > 32768)
 		return package_refuse(HV_E_FORMAT, why, cap, "domain has a least rms of %g",
 				      c->in_min_rms);

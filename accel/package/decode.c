@@ -272,6 +272,7 @@ static int take_cert(const Hvm__Certificate *m, struct package_cert *c, char *wh
 		.in_min = m->in_min,
 		.in_max = m->in_max,
 		.in_min_rms = m->in_min_rms,
+		.range = m->range,
 	};
 	return copy_text("certificate method", m->method, c->method, sizeof(c->method), why, cap);
 }

@@ -91,6 +91,7 @@ static void fill_cert(struct package_cert *c, Hvm__Certificate *m)
 	m->in_min = c->in_min;
 	m->in_max = c->in_max;
 	m->in_min_rms = c->in_min_rms;
+	m->range = c->range;
 }
 
 static void fill_kats(const struct package *p, struct parts *q)

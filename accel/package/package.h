@@ -36,6 +36,8 @@ struct package_cert {
 					further from the definition, output units */
 	int32_t in_min, in_max; /* domain: range of every input element; 0, 0 with a host
 				   program, whose package has its own */
+	double range; /* nrmse_range: of the exact answers, by which the error was divided; 0: that
+			 of the task */
 	double in_min_rms; /* domain: rms over a job's records, input units; 0: none */
 };
 

@@ -57,8 +57,8 @@ struct board_batch {
 struct board_events {
 	void *ctx;
 	/* Exactly once for every accepted board_run(): HV_OK, HV_E_TIMEOUT, HV_E_GONE,
-	 * HV_E_WRONG (audit), HV_E_DENIED (the model is suspended), HV_E_CANCEL, or the code the board answered with. Never from
-	 * inside board_run(). */
+	 * HV_E_WRONG (audit), HV_E_DENIED (the model is suspended), HV_E_CANCEL, or the code the
+	 * board answered with. Never from inside board_run(). */
 	void (*on_batch)(void *ctx, struct board *b, struct board_batch *batch, int err);
 	/* Something became possible: board ready, model resident, room in its queue. */
 	void (*on_room)(void *ctx, struct board *b);

@@ -1,7 +1,7 @@
-# does what was measured contradict a certificate: pure, as sched is
+# does what was measured contradict a certificate: doubt is pure, as sched is
 noinst_LTLIBRARIES += libhvdoubt.la
-libhvdoubt_la_SOURCES = daemon/quality/doubt.c daemon/quality/doubt.h
-libhvdoubt_la_LIBADD = libhvtasks.la -lm
+libhvdoubt_la_SOURCES = daemon/quality/doubt.c daemon/quality/doubt.h daemon/quality/measured.c
+libhvdoubt_la_LIBADD = libhvlog.la libhvtasks.la -lm
 
 # board, link, models, quality: what knows the boards
 noinst_LTLIBRARIES += libhvboards.la

@@ -174,6 +174,7 @@ static void on_batch(void *ctx, struct board *b, struct board_batch *batch, int 
 	job_stamp(u->job, batch->sent_ns, batch->done_ns, all_ns - compute_ns, compute_ns);
 	if (!job_state_is_final(u->job->state))
 		learn(d, b, u);
+	dispatch_audit_batch(d, u->job, batch);
 	dispatch_unit_done(d, u);
 	dispatch_pump(d);
 }

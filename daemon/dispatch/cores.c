@@ -106,10 +106,15 @@ void dispatch_on_cpu_done(void *dispatch, struct cpu_unit *c)
 	struct dispatch *d = dispatch;
 	struct dispatch_unit *u =
 		(struct dispatch_unit *)(void *)((char *)c - offsetof(struct dispatch_unit, as));
-	struct job *j = u->job;
 	uint64_t ns = c->end_ns - c->begin_ns;
+	struct job *j;
 
 	dispatch_clock(d, hv_now_ns());
+	if (dispatch_audit_done(d, c)) {
+		dispatch_pump(d);
+		return;
+	}
+	j = u->job;
 	job_stamp(j, c->begin_ns, c->end_ns, 0, ns);
 	j->at.cpu_ns += ns;
 	if (c->err == HV_OK)

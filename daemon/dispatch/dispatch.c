@@ -39,6 +39,7 @@ int dispatch_new(const struct dispatch_parts *parts, const struct dispatch_event
 	d->with = *parts;
 	d->ev = *ev;
 	d->tick.fire = on_tick;
+	hv_rng_seed(&d->audit.rng, 1);
 	parts->store->ended = on_ended;
 	parts->store->ctx = d;
 	models_on_leave(parts->models, on_model_leaves, d);
@@ -73,6 +74,7 @@ void dispatch_free(struct dispatch *d)
 {
 	if (d == NULL)
 		return;
+	dispatch_audit_drop(d);
 	free(d->log);
 	free(d->units);
 	free(d);

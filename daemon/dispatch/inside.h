@@ -1,6 +1,7 @@
 #ifndef DAEMON_DISPATCH_INSIDE_H
 #define DAEMON_DISPATCH_INSIDE_H
 #include "daemon/dispatch/dispatch.h"
+#include "daemon/quality/audit.h"
 
 /* Inside of daemon/dispatch. */
 
@@ -19,6 +20,16 @@ struct board_stat {
 	double queued_us; /* quotas waiting for it */
 	double slowness; /* moving average of actual over predicted time, >= 1 */
 	uint64_t last_done_ns; /* when its last batch came back */
+};
+
+/* One record of a plug-in task, whose exact answer a worker is asked for. */
+struct dispatch_audit {
+	struct cpu_unit unit;
+	struct model *model; /* held while it is under way; NULL: none is */
+	uint8_t *in, *exact; /* owned, as long */
+	double *got; /* owned; the answer, then room for the exact one */
+	struct hv_rng rng;
+	struct audit_purse purse;
 };
 
 struct name_cache {
@@ -43,6 +54,7 @@ struct dispatch {
 	struct board_stat board[DISPATCH_BOARDS_MAX];
 	struct timer_node tick;
 	uint64_t busy_window_ns, busy_at_window_ns, busy_prev_ns, busy_at_prev_ns;
+	struct dispatch_audit audit;
 	struct name_cache names[64];
 	struct dispatch_unit *free_units;
 	uint32_t units_out;
@@ -84,6 +96,12 @@ void dispatch_unit_done(struct dispatch *d, struct dispatch_unit *u);
 /* It never began: nothing is held against the place. */
 void dispatch_unit_unused(struct dispatch *d, struct dispatch_unit *u);
 void dispatch_unit_failed(struct dispatch *d, struct dispatch_unit *u, bool bar);
+
+/* audit.c: of a batch that came back good, when there is room and time for it. */
+void dispatch_audit_batch(struct dispatch *d, const struct job *j, const struct board_batch *batch);
+/* True: the unit was an audit's, and is done with. */
+bool dispatch_audit_done(struct dispatch *d, const struct cpu_unit *u);
+void dispatch_audit_drop(struct dispatch *d);
 
 /* boards.c, cores.c: hand out */
 void pump_boards(struct dispatch *d);

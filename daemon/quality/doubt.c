@@ -11,13 +11,20 @@ static const double cap_room = 4; /* a record may be so much louder than those b
 static const double cap_decay = 1 - 1.0 / 512; /* a record */
 static const double least_r = 1e-20; /* of a certificate without any error */
 
+static double range_of(const struct harvest_task *t, const struct package_cert *c)
+{
+	return c->range > 0 ? c->range : t->range;
+}
+
 /* sum a / sum b at an error that the metric calls `value`. */
 static double ratio_of(const struct harvest_task *t, const struct package_cert *c, double value)
 {
+	double range = range_of(t, c);
+
 	switch (t->metric) {
 	case HARVEST_SNR_DB: return pow(10, -value / 10);
 	case HARVEST_NRMSE: return value * value;
-	case HARVEST_NRMSE_RANGE: return value * t->range * value * t->range;
+	case HARVEST_NRMSE_RANGE: return value * range * value * range;
 	case HARVEST_IMAGE_DIFF: return value * 255 * value * 255;
 	case HARVEST_MAX_ABS: return 1 - pow(1 - c->confidence, 1 / (double)c->samples);
 	case HARVEST_MEAN_REL:
@@ -36,9 +43,10 @@ static double tolerated(enum harvest_metric m, double certified)
 void doubt_begin(struct doubt *d, const struct harvest_task *t, const struct package_cert *c)
 {
 	double r = ratio_of(t, c, tolerated(t->metric, c->certified));
-	bool known = t->metric != HARVEST_NRMSE_RANGE || t->range > 0;
+	bool known = t->metric != HARVEST_NRMSE_RANGE || range_of(t, c) > 0;
 
 	*d = (struct doubt){ .certified = c->certified, .pooled = hv_metric_begin_of(t) };
+	d->pooled.range = range_of(t, c);
 	if (isfinite(r) && known)
 		d->r = fmax(r, least_r);
 }

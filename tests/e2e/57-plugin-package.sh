@@ -53,6 +53,20 @@ echo 40 >outside.csv
 expect 4 'outside the domain' ctl submit outside.csv --task thermistor --route board
 expect 0 '1 on the CPU' ctl submit outside.csv --task thermistor
 
+# The same network with a certificate that is ten times too good: the daemon asks the plug-in
+# itself, and lets the board answer no more.
+"$B/tests/lib/forge" t.hvm forged.hvm 10
+expect 0 'verified +ok' ctl models install forged.hvm
+for ((i = 0; i < 300; i++)); do
+	"$B/harvestctl" submit all.csv --task thermistor --policy offload -o board.csv --json >r.json 2>r.err ||
+		bad "a job was lost: $(cat r.err)"
+	ctl status --json | grep -q '"suspended":\["thermistor' && break
+done
+expect 0 'suspended +nrmse_range .* measured over [0-9]+ audited records, certified' \
+	ctl models show "$model"
+expect 0 '3600 on the CPU; certified exact' "${run[@]}" --policy offload
+expect 0 'verified +ok' ctl models install t.hvm
+
 # The package is there again after a restart, and its task with it, unless somebody is against.
 restart
 expect 0 "$model" ctl models list

@@ -189,6 +189,9 @@ START_TEST(a_metric_over_an_unknown_range_is_held_against_nobody)
 	doubt_begin(&d, &s.task, &s.cert);
 	ck_assert_uint_eq(until(&d, &s, 10000), NEVER);
 	ck_assert_uint_eq(d.pooled.records, 10000);
+	s.cert.range = 2000; /* the package says it */
+	doubt_begin(&d, &s.task, &s.cert);
+	ck_assert_uint_gt(until(&d, &s, 10000), 0);
 }
 END_TEST
 
