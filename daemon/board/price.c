@@ -156,7 +156,7 @@ uint64_t board_job_us(const struct board *b, const struct model *m, const struct
 
 static void unfit(struct board_fit *f, const char *why)
 {
-	snprintf(f->why, sizeof(f->why), "the model does not fit beside the primary: %s", why);
+	snprintf(f->why, sizeof(f->why), "the model does not fit beside the primary: %.110s", why);
 }
 
 void board_fit_make(struct board_fit *f, const struct link_hello *hello)
