@@ -31,7 +31,7 @@ expect 0 'no bound beyond the samples' "$B/harvest-model" bound filter40.hvm
 check "a convolution of few weights" grep -qE '^4[0-9.]+ +115 +[0-9]+ +225 ' pareto.txt
 check "results of 8 bits" grep -q 'level 0: 8-bit input, 8-bit output' pareto.txt
 
-world_start --plugins "$W/plugins"
+world_start # the packages bring the functions
 board_start lin --time fast --link-bps 50000000
 wait_for 30 board_is ready
 for t in filter40 calibrate; do expect 0 "verified +ok|$t-" ctl models install $t.hvm; done
