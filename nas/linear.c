@@ -385,6 +385,7 @@ static bool meets(const struct engine *g, double error)
 	bool is_met;
 
 	q.max_error = error;
+	q.max_host_cycles = q.host_unsaid ? 0 : q.max_host_cycles;
 	(void)nas_front_choose(g->f, &q, &is_met);
 	return is_met;
 }
@@ -397,7 +398,7 @@ static int concluded(const struct engine *g)
 
 	if (g->f->n == 0)
 		return HV_E_NOENT;
-	if (nas_front_within(g->f, g->q))
+	if (g->q->host_unsaid || nas_front_within(g->f, g->q))
 		return HV_OK;
 	for (unsigned i = 0; i < g->f->n; i++)
 		least = g->f->of[i].host_cycles < least ? g->f->of[i].host_cycles : least;
@@ -473,6 +474,8 @@ int nas_search_linear(struct nas_request *q, struct nas_front *f, char *why, siz
 
 	if (r == HV_E_NOENT)
 		r = find_out(&g);
+	if (r == HV_OK && q->host_unsaid) /* a map's cost is known: both sides' time decides */
+		q->max_host_cycles = 0;
 	nas_map_clear(&g.map);
 	nas_data_clear(&g.data);
 	return r;

@@ -40,7 +40,9 @@ struct nas_request {
 	double max_error; /* what an answer has to meet; see hv_metric_meets() */
 	double max_latency_us; /* of the accelerator for one record, 0: any */
 	size_t max_weight_bytes; /* 0: any */
-	uint64_t max_host_cycles; /* a third of the exact code's */
+	uint64_t max_host_cycles; /* a third of the exact code's; 0: any */
+	bool host_unsaid; /* the task does not say what its exact code takes; max_host_cycles is
+			     then a guess, which the search drops for what it knows better */
 	double budget_s;
 	uint64_t seed;
 	unsigned threads;

@@ -107,6 +107,7 @@ int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struc
 				   .max_latency_us = latency,
 				   .max_weight_bytes = (size_t)weights,
 				   .max_host_cycles = nas_cli_host_most(t),
+				   .host_unsaid = !nas_cli_host_said(t),
 				   .budget_s = budget,
 				   .seed = seed,
 				   .threads = (unsigned)threads,

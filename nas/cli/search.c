@@ -110,7 +110,11 @@ static void say_text(const struct outcome *o, const char *path)
 	const struct harvest_task *t = o->q.task;
 	const struct nas_found *x = o->chosen;
 	const struct package_cert *k = &x->package->cert;
+	char most[40] = "any number will do";
 
+	if (o->q.max_host_cycles > 0)
+		snprintf(most, sizeof(most), "at most %llu",
+			 (unsigned long long)o->q.max_host_cycles);
 	printf("task      %s, judged by %s\n", t->name, hv_metric_text(t->metric));
 	printf("network   %s: %s; %u layers, %zu bytes of weights\n", x->engine, x->encoding,
 	       x->layers, x->weight_bytes);
@@ -119,9 +123,8 @@ static void say_text(const struct outcome *o, const char *path)
 	       k->certified, (unsigned long long)k->samples, nas_cli_mark(t, k->certified),
 	       k->median, o->verdict.p99, k->worst);
 	printf("cost      %u cycles of the accelerator (%.2f us), %u words back, %llu cycles of "
-	       "the host (at most %llu%s)\n",
-	       x->cycles, latency_us(x), x->words, (unsigned long long)x->host_cycles,
-	       (unsigned long long)o->q.max_host_cycles,
+	       "the host (%s%s)\n",
+	       x->cycles, latency_us(x), x->words, (unsigned long long)x->host_cycles, most,
 	       nas_cli_host_said(t) ? "" : ": the task does not say what its exact code takes");
 	printf("search    %.1f s, %u networks, seed %llu\n", o->front->seconds, o->front->tried,
 	       (unsigned long long)o->q.seed);
