@@ -23,7 +23,7 @@ libhvpackage_la_SOURCES = \
 	accel/package/run.c accel/package/support_blob.c \
 	accel/build/build.c accel/build/build.h accel/build/quantise.c accel/build/quantise.h \
 	accel/bound/bound.h accel/bound/source.h accel/bound/max_abs.c accel/bound/tone.c \
-	accel/bound/statistical.c
+	accel/bound/statistical.c accel/bound/cache.c
 libhvpackage_la_LIBADD = libhvhostprog.la libhvsteps.la libhvtasks.la libhvmodelpb.la -lm
 
 # networks from outside

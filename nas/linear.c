@@ -1,3 +1,4 @@
+#include "accel/bound/source.h"
 #include "accel/build/build.h"
 #include "accel/cost/cost.h"
 #include "accel/image/image.h"
@@ -13,7 +14,15 @@
 /* Linear tasks are derived, not searched: from the matrix that they bring, or from the one that
  * their records give away. Every rung of the precision dial and every form that the matrix
  * allows go into the front. */
-enum { LEVELS = 4, SAMPLES = 4096, SPARE = 512, MANY = 8192, RANK_MAX = 40, RAMPS_MAX = 4 };
+enum {
+	LEVELS = 4,
+	SAMPLES = 4096,
+	SPARE = 512,
+	MANY = 8192,
+	CACHED = 2048,
+	RANK_MAX = 40,
+	RAMPS_MAX = 4
+};
 
 /* Elements that differ by less do not differ: share of the largest one. */
 static const double slack_exact = 1e-7;
@@ -32,12 +41,12 @@ struct engine {
 
 /* ---- tasks that bring their matrix ---- */
 
-static int add_level(struct nas_request *q, struct nas_front *f, unsigned level, char *why,
-		     size_t cap)
+static int add_level(struct nas_request *q, struct nas_front *f, struct bound_cache *cache,
+		     unsigned level, char *why, size_t cap)
 {
 	const struct harvest_task *t = q->task;
 	struct nas_found x = { .at_s = nas_now_s() - q->start_s };
-	int r = cnn_build_linear(t, level, SAMPLES, &x.package, why, cap);
+	int r = cnn_build_again(t, cache, level, SAMPLES, &x.package, why, cap);
 
 	if (r < 0)
 		return r;
@@ -57,10 +66,16 @@ static int add_level(struct nas_request *q, struct nas_front *f, unsigned level,
 
 static int add_levels(struct nas_request *q, struct nas_front *f, char *why, size_t cap)
 {
-	int r = HV_OK;
+	const struct harvest_task *t = q->task;
+	bool small = tensor_elements(&t->in) <= CACHED && tensor_elements(&t->out) <= CACHED;
+	struct bound_cache *cache = NULL;
+	int r = small ? bound_cache_new(t, SAMPLES, &cache) : HV_OK;
 
+	if (r < 0)
+		snprintf(why, cap, "%s", hv_err_text(r));
 	for (unsigned level = 1; r == HV_OK && level <= LEVELS; level++)
-		r = add_level(q, f, level, why, cap);
+		r = add_level(q, f, cache, level, why, cap);
+	bound_cache_free(cache);
 	return r;
 }
 

@@ -16,6 +16,15 @@ struct bound_source {
 /* matrix must hold rows * cols doubles, and is filled. */
 struct bound_source bound_source_of_task(const struct harvest_task *task, double *matrix);
 
+/* The same answers for several packages of one task, drawn once: the `records` first records of
+ * the test stream. One thread. bound_cache_new(): *cache is returned owned; HV_E_NOMEM,
+ * HV_E_INVAL: more than BOUND_SAMPLES_MAX. The source borrows the cache. */
+struct bound_cache;
+HV_NODISCARD int bound_cache_new(const struct harvest_task *task, uint64_t records,
+				 struct bound_cache **cache);
+void bound_cache_free(struct bound_cache *c); /* NULL is fine */
+struct bound_source bound_source_of_cache(struct bound_cache *c, double *matrix);
+
 /* Effective matrix of network and steps: answer = effective * input, before the rounding of
  * input (L1) and output. (rows, cols), returned owned. HV_E_NOMEM. */
 HV_NODISCARD int bound_effective(const struct package *p, double **effective);

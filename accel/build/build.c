@@ -353,6 +353,12 @@ static int settle(int r, struct package *p, struct package **to)
 int cnn_build_linear(const struct harvest_task *task, unsigned level, uint64_t samples,
 		     struct package **p, char *why, size_t cap)
 {
+	return cnn_build_again(task, NULL, level, samples, p, why, cap);
+}
+
+int cnn_build_again(const struct harvest_task *task, struct bound_cache *cache, unsigned level,
+		    uint64_t samples, struct package **p, char *why, size_t cap)
+{
 	hv_autofree double *m = NULL;
 	struct bound_source src;
 	struct plan plan = { .rung = rung_of(level), .src = &src, .samples = samples };
@@ -378,7 +384,7 @@ int cnn_build_linear(const struct harvest_task *task, unsigned level, uint64_t s
 		free(t);
 		return package_refuse(HV_E_NOMEM, why, cap, "out of memory");
 	}
-	src = bound_source_of_task(task, m);
+	src = cache != NULL ? bound_source_of_cache(cache, m) : bound_source_of_task(task, m);
 	plan.rows = task->rows;
 	plan.cols = task->cols;
 	plan.linear = task->linear;

@@ -11,6 +11,13 @@
 HV_NODISCARD int cnn_build_linear(const struct harvest_task *task, unsigned level, uint64_t samples,
 				  struct package **p, char *why, size_t cap);
 
+/* The same package, its samples kept in the cache from level to level (accel/bound/source.h); the
+ * cache is of this task. NULL: none. */
+struct bound_cache;
+HV_NODISCARD int cnn_build_again(const struct harvest_task *task, struct bound_cache *cache,
+				 unsigned level, uint64_t samples, struct package **p, char *why,
+				 size_t cap);
+
 /* The same for a bare matrix (rows x cols, int16 in, int32 out): harvest-model build. The
  * task name must not be a built-in one. Domain: all int16. */
 HV_NODISCARD int cnn_build_matrix(const char *name, const double *m, unsigned rows, unsigned cols,
