@@ -108,6 +108,35 @@ static void collect_curves(struct points *g, const struct nas_encoding *start)
 			if (i > 0)
 				collect_pieces(g, &e, pieces[i], NAS_BY_BEND);
 		}
+		if (kind != NAS_CURVE_EXP || g->bases > 4)
+			continue;
+		for (unsigned k = 0; k < e.cuts; k++) {
+			e.cut[k].pieces = 8;
+			e.cut[k].spacing = NAS_BY_BEND;
+		}
+		collect_derived(g, &e, few_ways, HV_ARRAY_SIZE(few_ways));
+	}
+}
+
+/* The same cuts, and another curve or none. */
+static void collect_other_curves(struct points *g, const struct nas_encoding *now)
+{
+	for (unsigned kind = 0; !g->hinted && kind < NAS_CURVES; kind++) {
+		struct nas_encoding e = *now;
+
+		if (kind == now->plan.curve.kind)
+			continue;
+		nas_curve_remove(&e.plan);
+		if (kind != NAS_CURVE_NONE &&
+		    !nas_curve_apply(&e.plan, (enum nas_curve_kind)kind, &g->train))
+			continue;
+		for (unsigned i = 0; i < e.cuts; i++)
+			nas_encoding_range(&e, i, &g->valid);
+		nas_points_collect(g, &e);
+		for (unsigned i = 0; i < e.cuts; i++)
+			if (e.cut[i].pieces > 1)
+				e.cut[i].spacing = NAS_BY_BEND;
+		nas_points_collect(g, &e);
 	}
 }
 
@@ -337,6 +366,7 @@ int nas_points_choose(struct points *g, struct nas_encoding *best)
 		nas_say(g->q, "encodings", 0.05 * round, error);
 		g->tries = 0;
 		nas_points_collect(g, best);
+		collect_other_curves(g, best);
 		collect_recuts(g, best);
 		collect_moves(g, best);
 		if (round == 1 && g->bases <= 4)

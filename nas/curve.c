@@ -145,3 +145,11 @@ bool nas_curve_apply(struct nas_plan *plan, enum nas_curve_kind kind, const stru
 	emit(plan, fmin(ends[0], ends[1]), fmax(ends[0], ends[1]), a.sign, doublings);
 	return true;
 }
+
+void nas_curve_remove(struct nas_plan *plan)
+{
+	if (plan->curve.kind == NAS_CURVE_NONE)
+		return;
+	plan->curve = (struct nas_curve){ .kind = NAS_CURVE_NONE };
+	plan->posts = 0;
+}

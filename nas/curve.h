@@ -9,6 +9,7 @@
  * instructions behind the words and the result. False: the answers do not allow it, or are so
  * close together that it would change nothing; plan is untouched. */
 bool nas_curve_apply(struct nas_plan *plan, enum nas_curve_kind kind, const struct nas_data *d);
+void nas_curve_remove(struct nas_plan *plan);
 /* What the network has to answer for the exact answer y. */
 double nas_curve_target(const struct nas_curve *c, double y);
 /* How far the answer moves with the target, at the exact answer y. */

@@ -1,5 +1,6 @@
 #include "nas/gradient.h"
 #include "nas/jobs.h"
+#include "nas/journal.h"
 #include "nas/super/super.h"
 #include "util/own.h"
 #include "util/rng.h"
@@ -92,6 +93,14 @@ static struct super_data data_of(const struct samples *s)
 				    .group_cycles = no_cost };
 }
 
+static bool still(void *ctx, unsigned step, double mse, double cost)
+{
+	(void)step;
+	(void)mse;
+	(void)cost;
+	return nas_time_left(ctx, 0.97);
+}
+
 static struct super_options options(uint64_t seed)
 {
 	struct super_options o = super_defaults();
@@ -119,6 +128,33 @@ struct price_list {
 
 static const double prices[] = { 0.3, 0.1, 0.03, 0.003 };
 
+static void key_training(struct nas_key *k, const struct gradient *g)
+{
+	nas_key_plan(k, &g->e->plan);
+	nas_key_u64(k, g->train->n);
+	nas_key_u64(k, g->q->seed);
+}
+
+static struct nas_key choice_key(const struct gradient *g, unsigned price)
+{
+	struct nas_key k = nas_key_begin("choice");
+
+	key_training(&k, g);
+	nas_key_u64(&k, price);
+	return k;
+}
+
+static bool take_choice(const struct gradient *g, unsigned price, struct super_choice *c)
+{
+	size_t len = 0;
+	hv_autofree uint8_t *kept = nas_journal_find(g->q->journal, choice_key(g, price), &len);
+
+	if (kept == NULL || len != sizeof(*c))
+		return false;
+	memcpy(c, kept, sizeof(*c));
+	return c->depth >= 1 && c->depth <= SUPER_DEPTH_MAX;
+}
+
 /* Job: the supernet at one price. */
 static int choose(void *ctx, unsigned i)
 {
@@ -127,7 +163,17 @@ static int choose(void *ctx, unsigned i)
 	struct super_options o = options(p->g->q->seed + i);
 
 	o.cost_weight = prices[i];
-	return super_search(&d, &o, &p->found[i]);
+	o.progress = still;
+	o.ctx = p->g->q;
+	if (!take_choice(p->g, i, &p->found[i])) {
+		int r = super_search(&d, &o, &p->found[i]);
+
+		if (r < 0)
+			return r;
+		nas_journal_keep(p->g->q->journal, choice_key(p->g, i), &p->found[i],
+				 sizeof(p->found[i]));
+	}
+	return HV_OK;
 }
 
 /* What the supernet chose, cheapest first, then fixed ones that are larger. */
@@ -184,6 +230,91 @@ static struct nas_model *model_of(const struct gradient *g, struct super_trained
 	return m;
 }
 
+static struct nas_key rung_key(const struct gradient *g, const struct rung *u)
+{
+	struct nas_key k = nas_key_begin("rung");
+
+	key_training(&k, g);
+	nas_key_u64(&k, u->steps);
+	nas_key_u64(&k, u->seed);
+	nas_key_u64(&k, u->choice.depth);
+	for (unsigned l = 0; l < u->choice.depth; l++) {
+		nas_key_u64(&k, u->choice.width[l]);
+		nas_key_u64(&k, (uint64_t)(int64_t)u->choice.act[l]);
+		nas_key_u64(&k, u->choice.bits[l]);
+	}
+	return k;
+}
+
+/* Layer by layer: units, inputs, shift, activation, then weights and biases. */
+enum { LAYER_HEAD = 4 };
+
+static bool take_trained(struct gradient *g, const struct rung *u, struct super_trained *t)
+{
+	size_t len = 0, at = 0;
+	hv_autofree uint8_t *kept = nas_journal_find(g->q->journal, rung_key(g, u), &len);
+
+	for (t->layers = 0; kept != NULL && at < len && t->layers < SUPER_DEPTH_MAX; t->layers++) {
+		struct super_hidden *h = &t->layer[t->layers];
+		int32_t head[LAYER_HEAD];
+		size_t weights;
+
+		if (len - at < sizeof(head))
+			break;
+		memcpy(head, kept + at, sizeof(head));
+		at += sizeof(head);
+		if (head[0] < 1 || head[0] > SUPER_WIDTH_MAX || head[1] < 1 ||
+		    head[1] > SUPER_IN_MAX)
+			break;
+		weights = (size_t)head[0] * (size_t)head[1];
+		h->weights = malloc(weights);
+		h->bias = malloc((size_t)head[0]);
+		if (h->weights == NULL || h->bias == NULL || len - at < weights + (size_t)head[0])
+			break;
+		*h = (struct super_hidden){ .units = (unsigned)head[0],
+					    .from = (unsigned)head[1],
+					    .weights = h->weights,
+					    .bias = h->bias,
+					    .shift = head[2],
+					    .act = head[3] };
+		memcpy(h->weights, kept + at, weights);
+		memcpy(h->bias, kept + at + weights, (size_t)head[0]);
+		at += weights + (size_t)head[0];
+	}
+	if (kept != NULL && at == len && t->layers == u->choice.depth)
+		return true;
+	for (unsigned l = 0; l < SUPER_DEPTH_MAX; l++) {
+		free(t->layer[l].weights);
+		free(t->layer[l].bias);
+	}
+	*t = (struct super_trained){ 0 };
+	return false;
+}
+
+static void keep_trained(struct gradient *g, const struct rung *u, const struct super_trained *t)
+{
+	size_t len = 0, at = 0;
+	hv_autofree uint8_t *b = NULL;
+
+	for (unsigned l = 0; l < t->layers; l++)
+		len += LAYER_HEAD * sizeof(int32_t) +
+		       (size_t)t->layer[l].units * (t->layer[l].from + 1);
+	b = malloc(len + 1);
+	for (unsigned l = 0; b != NULL && l < t->layers; l++) {
+		const struct super_hidden *h = &t->layer[l];
+		int32_t head[LAYER_HEAD] = { (int32_t)h->units, (int32_t)h->from, h->shift,
+					     h->act };
+		size_t weights = (size_t)h->units * h->from;
+
+		memcpy(b + at, head, sizeof(head));
+		memcpy(b + at + sizeof(head), h->weights, weights);
+		memcpy(b + at + sizeof(head) + weights, h->bias, h->units);
+		at += sizeof(head) + weights + h->units;
+	}
+	if (b != NULL)
+		nas_journal_keep(g->q->journal, rung_key(g, u), b, len);
+}
+
 /* Job: train one rung and solve its output. */
 static int climb(void *ctx, unsigned i)
 {
@@ -196,9 +327,16 @@ static int climb(void *ctx, unsigned i)
 	int r;
 
 	o.steps = u->steps;
-	r = super_train(&d, &o, &u->choice, &t);
-	if (r < 0)
-		return r;
+	o.progress = still;
+	o.ctx = g->q;
+	if (!take_trained(g, u, &t)) {
+		r = super_train(&d, &o, &u->choice, &t);
+		if (r == HV_E_CANCEL)
+			return HV_OK; /* the budget is over */
+		if (r < 0)
+			return r;
+		keep_trained(g, u, &t);
+	}
 	u->model = model_of(g, &t, u->residual);
 	super_trained_clear(&t);
 	if (u->model == NULL)
@@ -285,7 +423,9 @@ int nas_gradient_run(struct nas_request *q, struct nas_front *f, const struct na
 		r = draw_samples(&g);
 	if (r == HV_OK)
 		r = make_ladder(&g);
-	if (r == HV_OK)
+	if (r == HV_E_CANCEL)
+		r = HV_OK;
+	else if (r == HV_OK)
 		r = train_all(&g, why, cap);
 	if (r == HV_E_NOMEM)
 		snprintf(why, cap, "out of memory");

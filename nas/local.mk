@@ -25,7 +25,7 @@ libhvnas_la_SOURCES = \
 	nas/linear/map.h nas/linear/map.c nas/linear/solve.c nas/linear/form.h nas/linear/form.c \
 	nas/linear/host.h nas/linear/host.c nas/linear/shape.h nas/linear/shape.c nas/linear/rank.c \
 	nas/linear/lowrank.h nas/linear/lowrank.c nas/linear/finish.h nas/linear/finish.c nas/hint.h nas/hint.c \
-	nas/points.h nas/points.c nas/tries.c nas/choose.c \
+	nas/points.h nas/points.c nas/tries.c nas/choose.c nas/journal.h nas/journal.c \
 	nas/gradient.h nas/gradient.c \
 	nas/wide/pool.h nas/wide/pool.c nas/wide/train.h nas/wide/train.c nas/wide/wide.c \
 	nas/pack.h nas/structure/structure.h nas/structure/structure.c nas/structure/local.c \

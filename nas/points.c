@@ -1,7 +1,9 @@
 #include "nas/gradient.h"
 #include "nas/hint.h"
+#include "nas/journal.h"
 #include "nas/points.h"
 #include "tasks/catalog.h"
+#include "tasks/metric.h"
 #include "util/own.h"
 #include <math.h>
 #include <stdio.h>
@@ -45,12 +47,17 @@ static int add_kept(struct points *g)
 	return r;
 }
 
-static bool reached(const struct points *g)
+/* margin: of the aim, since certificates are a little worse than what validation records say. */
+static bool reached(const struct points *g, bool margin)
 {
 	bool meets;
 	struct nas_request q = *g->q;
 
 	q.max_error = q.aim;
+	if (margin && hv_metric_larger_is_better(q.task->metric))
+		q.max_error += 0.3;
+	else if (margin)
+		q.max_error *= 0.95;
 	(void)nas_front_choose(g->f, &q, &meets);
 	return meets;
 }
@@ -59,6 +66,7 @@ static bool reached(const struct points *g)
 static int climb(struct points *g, const struct setting *base)
 {
 	static const uint8_t widths[] = { 0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128 };
+	bool met = false;
 	int r = HV_OK;
 
 	for (size_t i = 0; r == HV_OK && i < HV_ARRAY_SIZE(widths); i++) {
@@ -91,8 +99,9 @@ static int climb(struct points *g, const struct setting *base)
 			r = add_kept(g);
 		if (r == HV_OK && widths[i] == 0 && g->f->n > 0)
 			g->f->base_error = g->f->of[0].error;
-		if (reached(g) || !nas_time_left(g->q, 0.5))
+		if (reached(g, true) || met || !nas_time_left(g->q, 0.5))
 			break;
+		met = reached(g, false); /* one more width: its certificate may miss by a hair */
 	}
 	return r;
 }
@@ -103,7 +112,7 @@ static int more_data(struct points *g, const struct nas_encoding *e)
 	struct nas_data train = { 0 };
 	int r;
 
-	if (reached(g) || !nas_time_left(g->q, 0.8))
+	if (reached(g, false) || !nas_time_left(g->q, 0.8))
 		return HV_OK;
 	r = nas_data_draw(g->q->task, 1, 0, g->q->budget_s < 600 ? TRAIN_MORE : TRAIN_MOST, &train,
 			  g->why, g->cap);
@@ -154,8 +163,14 @@ int nas_search_points(struct nas_request *q, struct nas_front *f, char *why, siz
 	r = nas_data_draw(t, 1, 0, TRAIN, &g.train, why, cap);
 	if (r == HV_OK)
 		r = nas_data_draw(t, 2, 0, VALID, &g.valid, why, cap);
+	if (r == HV_OK && q->resume != NULL)
+		r = nas_journal_open(q->resume, &g.train, &q->journal, &q->resume_damaged, why,
+				     cap);
 	if (r == HV_OK)
 		r = run(&g);
+	q->resume_error = nas_journal_error(q->journal);
+	nas_journal_close(q->journal);
+	q->journal = NULL;
 	nas_data_clear(&g.train);
 	nas_data_clear(&g.valid);
 	free(g.try);

@@ -50,6 +50,10 @@ struct nas_request {
 	void (*say)(void *ctx, const char *what, double share, double best);
 	void *ctx;
 	double start_s;
+	const char *resume; /* file of a journal, nas/journal.h; NULL: none */
+	bool resume_damaged; /* out: some of it could not be read */
+	int resume_error; /* out: an errno value, why results could not be kept */
+	struct nas_journal *journal; /* while engines run */
 };
 
 /* Everything the engines found, with no claim that any meets the request. *front is returned

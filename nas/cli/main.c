@@ -28,6 +28,8 @@ static const struct {
 	[OPT_REPORT] = { "--report", "FILE.html", "a page about the search" },
 	[OPT_APPLICATION] = { "--application", "MARK",
 			      "pass or goal, that its application reaches too" },
+	[OPT_RESUME] = { "--resume", "FILE",
+			 "results go there, and an interrupted search goes on" },
 	[OPT_MODELS] = { "--models", "DIRS", "where list looks for packages, colon-separated" },
 };
 
@@ -41,7 +43,7 @@ static const struct verb {
 	  BIT(OPT_TASK) | BIT(OPT_TARGET) | BIT(OPT_MAX_ERROR) | BIT(OPT_MAX_LATENCY) |
 		  BIT(OPT_MAX_WEIGHTS) | BIT(OPT_BUDGET) | BIT(OPT_SEED) | BIT(OPT_SAMPLES) |
 		  BIT(OPT_THREADS) | BIT(OPT_OUT) | BIT(OPT_NAME) | BIT(OPT_REPORT) |
-		  BIT(OPT_APPLICATION) },
+		  BIT(OPT_APPLICATION) | BIT(OPT_RESUME) },
 	{ "pareto", "", "search, and print what no other one beats in everything", nas_cli_pareto,
 	  0,
 	  BIT(OPT_TASK) | BIT(OPT_TARGET) | BIT(OPT_MAX_ERROR) | BIT(OPT_BUDGET) | BIT(OPT_SEED) |

@@ -31,18 +31,20 @@ static bool works(int r)
 }
 
 /* Records are mostly asked for one after the other, each with its answer: they are fetched by
- * blocks, which grow as long as the plug-in fills one quickly. */
+ * blocks, which grow as long as the plug-in fills one quickly and begin at multiples of their
+ * size. */
 enum { BLOCK = 512 };
 static const double block_s = 0.05;
 
 static struct {
-	uint8_t *records; /* (BLOCK) */
-	double *refs, *weights; /* (BLOCK, outs), (BLOCK) */
-	uint64_t seed, first,
-		next; /* the stream, its record 0 of the block, the one after the last */
-	size_t n, size,
-		answered; /* records here, records of the next block, refs here (all or 0) */
-	size_t at; /* record that was given last */
+	uint8_t *records; /* (BLOCK + 1): the last one is none of a stream */
+	double *refs, *weights; /* (BLOCK + 1, outs), (BLOCK + 1) */
+	uint64_t seed, first, next; /* the stream, record 0 of the block, the one after the last
+				       that was asked for */
+	size_t n, size; /* records here, records of the next block */
+	bool answered; /* refs and weights are of these records */
+	size_t look; /* record whose answer is probably asked for next */
+	bool shy; /* it broke at a record that its sampler does not draw: no more of those */
 } block;
 
 static double now_s(void)
@@ -52,16 +54,18 @@ static double now_s(void)
 
 static bool block_draw(uint64_t seed, uint64_t index)
 {
-	bool follows = block.n > 0 && seed == block.seed && index == block.next;
-	size_t n = follows ? block.size : 1;
+	size_t n = seed == block.seed && index == block.next ? block.size : 1;
+	uint64_t first = index - index % n;
 	double start = now_s();
 
-	block.n = block.answered = 0;
-	if (!works(plugin_sample(now.p, seed, index, n, block.records, now.why, sizeof(now.why))))
+	block.n = 0;
+	block.answered = false;
+	if (!works(plugin_sample(now.p, seed, first, n, block.records, now.why, sizeof(now.why))))
 		return false;
 	block.seed = seed;
-	block.first = index;
+	block.first = first;
 	block.n = n;
+	block.look = (size_t)(index - first);
 	if (now_s() - start < block_s && block.size < BLOCK)
 		block.size *= 2;
 	return true;
@@ -70,19 +74,17 @@ static bool block_draw(uint64_t seed, uint64_t index)
 /* Nothing is asked of a plug-in that broke: the first reason is the one to tell. */
 static void sample(uint64_t seed, uint64_t index, void *in)
 {
-	bool here = block.n > 0 && seed == block.seed && index >= block.first &&
-		    index - block.first < block.n;
+	bool here = seed == block.seed && index >= block.first && index - block.first < block.n;
 
 	if (now.err != HV_OK || (!here && !block_draw(seed, index))) {
 		memset(in, 0, now.in_bytes);
 		return;
 	}
-	block.at = (size_t)(index - block.first);
 	block.next = index + 1;
-	memcpy(in, block.records + block.at * now.in_bytes, now.in_bytes);
+	memcpy(in, block.records + (size_t)(index - block.first) * now.in_bytes, now.in_bytes);
 }
 
-/* Answers of the whole block: they take longer than its records did, and are a measure, too. */
+/* Answers of the whole block: they mostly take longer than its records did. */
 static bool block_answer(void)
 {
 	double start = now_s();
@@ -90,47 +92,71 @@ static bool block_answer(void)
 	if (!works(plugin_reference(now.p, block.records, block.n, block.refs, NULL, block.weights,
 				    now.why, sizeof(now.why))))
 		return false;
-	block.answered = block.n;
+	block.answered = true;
 	if (now_s() - start > block_s)
 		block.size = block.n > 1 ? block.n / 2 : 1;
 	return true;
 }
 
-/* Where the answer to a record is: in the block, or at 0 of it after asking for it alone. */
-static const double *answer(const void *in, const double **weight)
+/* Where in the block a record is; BLOCK: it is not there. */
+static size_t find(const void *in)
 {
-	size_t at = block.at;
-	bool here =
-		at < block.n && memcmp(block.records + at * now.in_bytes, in, now.in_bytes) == 0;
+	for (size_t k = 0; k < block.n; k++) {
+		size_t at = (block.look + k) % block.n;
+
+		if (memcmp(block.records + at * now.in_bytes, in, now.in_bytes) == 0)
+			return at;
+	}
+	return BLOCK;
+}
+
+/* A record that is none of its sampler's may be beyond what the function can answer: that is no
+ * fault of it. */
+static bool answer_alone(const void *in)
+{
+	char why[PLUGIN_WHY_CAP];
+	int r;
+
+	if (block.shy)
+		return false;
+	r = plugin_reference(now.p, in, 1, block.refs + BLOCK * now.outs, NULL,
+			     block.weights + BLOCK, why, sizeof(why));
+	block.shy = r < 0 && r != HV_E_WRONG;
+	return r == HV_OK;
+}
+
+/* Where the answer to a record is, its weight at the same place of the weights; BLOCK + 1: there
+ * is none. */
+static size_t answer(const void *in)
+{
+	size_t at = find(in);
 
 	if (now.err != HV_OK)
-		return NULL;
-	if (!here) {
-		memcpy(block.records, in, now.in_bytes);
-		block.n = 1;
-		block.answered = at = block.at = 0;
-		block.seed = block.next = UINT64_MAX; /* of no stream */
-	}
-	if (block.answered == 0 && !block_answer())
-		return NULL;
-	*weight = &block.weights[at];
-	return block.refs + at * now.outs;
+		return BLOCK + 1;
+	if (at == BLOCK)
+		return answer_alone(in) ? BLOCK : BLOCK + 1;
+	block.look = (at + 1) % block.n;
+	return block.answered || block_answer() ? at : BLOCK + 1;
 }
 
 static void reference(const void *in, double *out)
 {
-	const double *weight, *from = answer(in, &weight);
+	size_t at = answer(in);
 
 	for (size_t i = 0; i < now.outs; i++)
-		out[i] = from != NULL ? from[i] : NAN;
+		out[i] = at <= BLOCK ? block.refs[at * now.outs + i] : NAN;
 }
 
+/* The answer has just been asked for, mostly. */
 static double weight(const void *in, const double *exact)
 {
-	const double *w;
+	size_t at;
 
 	(void)exact;
-	return answer(in, &w) != NULL ? *w : NAN;
+	if (block.n > 0)
+		block.look = (block.look + block.n - 1) % block.n;
+	at = answer(in);
+	return at <= BLOCK ? block.weights[at] : NAN;
 }
 
 static void matrix(double *m)
@@ -219,9 +245,9 @@ int nas_cli_plugin(const struct nas_cli *c, const char *path, const struct harve
 	now.task.size = sizeof(now.task);
 	now.in_bytes = tensor_bytes(&now.task.in);
 	now.outs = tensor_elements(&now.task.out);
-	block.records = malloc(BLOCK * now.in_bytes);
-	block.refs = malloc(sizeof(*block.refs) * BLOCK * now.outs);
-	block.weights = malloc(sizeof(*block.weights) * BLOCK);
+	block.records = malloc((BLOCK + 1) * now.in_bytes);
+	block.refs = malloc(sizeof(*block.refs) * (BLOCK + 1) * now.outs);
+	block.weights = malloc(sizeof(*block.weights) * (BLOCK + 1));
 	block.size = 1;
 	if (block.records == NULL || block.refs == NULL || block.weights == NULL)
 		return nas_cli_fail(c, HV_E_NOMEM, "out of memory");

@@ -111,6 +111,7 @@ int nas_cli_request(const struct nas_cli *c, const struct harvest_task *t, struc
 				   .budget_s = budget,
 				   .seed = seed,
 				   .threads = (unsigned)threads,
+				   .resume = c->opt[OPT_RESUME],
 				   .say = progress };
 	return EXIT_DONE;
 }

@@ -285,12 +285,29 @@ static int conclude(struct outcome *o)
 	return o->meets ? EXIT_DONE : describe_failure(o);
 }
 
+/* Troubles with the journal end no search. */
+static void say_journal(const struct outcome *o)
+{
+	if (o->q.resume_damaged)
+		fprintf(stderr,
+			"harvest-nas: search: %s was damaged: what its intact first part does not "
+			"have was searched again\n",
+			o->q.resume);
+	if (o->q.resume_error != 0)
+		fprintf(stderr,
+			"harvest-nas: search: %s could not be continued: %s; the search did "
+			"without\n",
+			o->q.resume, strerror(o->q.resume_error));
+}
+
 static int search(struct outcome *o)
 {
 	char why[400] = "";
 	const char *reason;
 	int r = nas_search(&o->q, &o->front, why, sizeof(why));
 
+	nas_cli_progress_end();
+	say_journal(o);
 	if (nas_cli_task_broken(&reason) < 0)
 		return nas_cli_fail(o->c, nas_cli_task_broken(&reason), "%s", reason);
 	if (r < 0)
@@ -351,7 +368,7 @@ int nas_cli_search(const struct nas_cli *c)
 	struct outcome o = { .c = c };
 	int r = check_name(c);
 
-	nas_stop_prepare(c->verb, NULL);
+	nas_stop_prepare(c->verb, c->opt[OPT_RESUME]);
 	if (r == EXIT_DONE)
 		r = check_files(c);
 	if (r == EXIT_DONE)

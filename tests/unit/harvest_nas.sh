@@ -71,6 +71,67 @@ check "no package is written" test ! -e "$W/d.hvm"
 exits 1 search --task median9 --samples 1024 -o "$W/no/such/dir.hvm"
 check "no leftovers" test -z "$(find "$W" -name '*.hvm*' ! -name '[abc].hvm' ! -name bad.hvm)"
 
+# what cannot be written is known before anything is searched
+exits 1 search --task heading -o "$W/no/such/dir.hvm"
+check "nothing was searched" grep -q 'nothing was searched' "$W/err"
+exits 1 search --task heading --report "$W" -o "$W/e.hvm"
+exits 1 search --task heading -o ''
+exits 2 search --task heading -o "$W/e" --report "$W/e"
+exits 1 search --task median9 --samples 1024 -o /dev/full
+exits 2 search --task heading --max-error 0
+exits 2 search --task heading --max-error -1
+exits 2 search --task heading --max-error nan
+exits 2 search --task heading --max-error 1e300
+exits 2 search --task heading --max-latency-us 0.0001
+exits 2 search --task heading --max-weights-bytes 0
+exits 2 search --task heading --budget-s 0.1
+exits 2 search --task heading --samples 1
+exits 2 search --task heading --threads 1000
+exits 2 search --task heading --seed -1
+exits 2 search --task heading --seed 18446744073709551616
+check "no leftovers" test -z "$(find "$W" -name 'e*' ! -name err)"
+
+# a search that was killed goes on from its journal to the same bytes
+# begun SIGNAL: a search with a journal, ended by the signal once some results are kept
+begun() {
+	"$N" search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm" >"$W/out" 2>"$W/err" &
+	local pid=$! i=0
+	while [ $i -lt 500 ] && [ "$(stat -c %s "$W/j" 2>/dev/null || echo 0)" -lt "$2" ]; do
+		i=$((i + 1))
+		sleep 0.02
+	done
+	kill -"$1" $pid
+	wait $pid 2>/dev/null
+}
+exits 0 search --task heading --samples 1024 -o "$W/whole.hvm"
+begun TERM 500
+check "SIGTERM ends it with 143, not $?" test $? -eq 143
+check "it says so" grep -q 'interrupted; nothing was written; the same command goes on from' "$W/err"
+begun KILL 1000
+check "nothing is written by halves" test -z "$(find "$W" -name 'r.hvm*')"
+cp "$W/j" "$W/j.early"
+exits 0 search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm"
+check "the same bytes after an interruption" cmp -s "$W/whole.hvm" "$W/r.hvm"
+cp "$W/j" "$W/j.full"
+exits 0 search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm"
+check "the same bytes from results alone" cmp -s "$W/whole.hvm" "$W/r.hvm"
+check "nothing was done twice" cmp -s "$W/j" "$W/j.full"
+head -c -7 "$W/j.full" >"$W/j"
+exits 0 search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm"
+check "an entry by halves is made again" cmp -s "$W/j" "$W/j.full"
+printf 'X' | dd of="$W/j" bs=1 seek=200 conv=notrunc status=none
+"$N" search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm" >"$W/out" 2>"$W/err"
+check "damage is told" grep -q 'was damaged' "$W/err"
+check "and does no harm" cmp -s "$W/whole.hvm" "$W/r.hvm"
+exits 8 search --task speed --resume "$W/j" -o "$W/s.hvm"
+check "the journal of another task is refused" grep -q 'another task' "$W/err"
+exits 8 search --task heading --resume "$W/bad.hvm"
+check "what is no journal stays as it is" test "$(cat "$W/bad.hvm")" = "no package"
+exits 1 search --task heading --resume "$W"
+rm -f "$W/r.hvm" "$W/j"
+begun INT 100
+check "SIGINT ends it with 130, not $?" test $? -eq 130
+
 # a linear task is derived
 exits 0 search --task dct32 --max-error 60 -o "$W/l.hvm" --json
 check "derived from its matrix" grep -q '"engine":"matrix"' "$W/out"
