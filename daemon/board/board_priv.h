@@ -143,7 +143,8 @@ struct board_box_event {
 /* What the board told beyond its hello. */
 struct board_details {
 	struct rate rate;
-	bool rate_settled;
+	bool line_told, rate_settled;
+	uint64_t rate_asked_us;
 	struct boardclock clock;
 	uint64_t time_sent_us; /* of the question on its way; 0: none */
 	uint64_t time_at_us; /* when the next is due */
@@ -361,6 +362,8 @@ void board_work_read_here(struct board *b, struct board_work *w, const uint8_t *
 			  uint64_t now_us);
 void board_work_goes_on(struct board *b, uint64_t now_us); /* after the end of one */
 void board_works_return(struct board *b, int code, uint64_t now_us);
+void board_works_patience(struct board *b, uint64_t now_us); /* anew, at the rate of the line */
+void board_works_of_slot_return(struct board *b, unsigned slot, int code, uint64_t now_us);
 struct board_work *board_work_add(struct board *b, unsigned slot, uint16_t records,
 				  uint64_t now_us);
 uint64_t board_work_deadline(const struct board *b); /* the earliest; UINT64_MAX: none */
@@ -372,6 +375,7 @@ void board_details_begin(struct board *b, uint64_t now_us); /* after the hello *
 void board_details_message(struct board *b, const union link_msg *m, uint64_t now_us);
 void board_details_tick(struct board *b, uint64_t now_us);
 uint64_t board_details_next_us(const struct board *b);
+void board_ask_rate(struct board *b, uint64_t now_us); /* whether both ends have the same */
 void board_rate_begin(struct board *b); /* the line gets the meeting rate */
 const struct board_ring *board_ring_find(const struct board *b, const char *name);
 uint32_t board_ring_hop(const struct board_ring *r, const struct board_input *from,

@@ -16,6 +16,7 @@ enum {
 	TIME_SOON_COUNT = 6,
 	TIME_LATER_US = 500000,
 	TIME_QUIET_US = 1000000, /* a busy line is waited for so long */
+	RATE_CHECK_US = 2000000,
 	RATE_MIN_BPS = 9600,
 	RATE_MAX_BPS = 12000000,
 };
@@ -30,11 +31,14 @@ void board_details_begin(struct board *b, uint64_t now_us)
 	d->n_rings = 0;
 	d->n_box = 0;
 	d->stood_down = false;
+	d->line_told = false;
 	d->rate_settled = (b->hello.caps & LINK_CAP_BAUD) == 0;
 	boardclock_init(&d->clock);
 	d->time_sent_us = 0;
 	d->time_at_us = (b->hello.caps & LINK_CAP_TIME) != 0 ? now_us : UINT64_MAX;
 	rate_hello(&d->rate, b->hello.link_bps);
+	if (!d->rate_settled)
+		rate_await(&d->rate, now_us);
 	if (m.details_req.what != 0)
 		(void)board_send(b, &m, NULL, 0, now_us); /* a fresh link has room */
 }
@@ -46,6 +50,17 @@ static struct rate_counts counts_of(const struct board *b)
 	const struct arq_counters *n = link_counters(b->link);
 
 	return (struct rate_counts){ n->frames_in, n->frames_bad };
+}
+
+void board_ask_rate(struct board *b, uint64_t now_us)
+{
+	union link_msg m = { .details_req = { .id_ = LINK_DETAILS_REQ, .what = LINK_CAP_BAUD } };
+
+	if (!rate_in_doubt(&b->details.rate) || (b->details.rate.state == RATE_FAST &&
+						 now_us < b->details.rate_asked_us + RATE_CHECK_US))
+		return;
+	b->details.rate_asked_us = now_us;
+	(void)board_send(b, &m, NULL, 0, now_us); /* no room: it is asked again */
 }
 
 static void act(struct board *b, enum rate_act what, uint64_t now_us)
@@ -66,9 +81,19 @@ static void act(struct board *b, enum rate_act what, uint64_t now_us)
 				  "back to %u bit/s",
 				  b->id, (unsigned)r->now_bps);
 		link_set_baud(b->link, r->now_bps);
-		board_ask_clock(b, now_us);
+		b->hello.link_bps = r->now_bps; /* what prices and deadlines count with */
+		board_works_patience(b, now_us);
+		if (r->state == RATE_TRIAL)
+			board_ask_rate(b, now_us);
+		else
+			board_ask_clock(b, now_us);
 		break;
 	case RATE_SETTLED:
+		if (!b->details.line_told && !b->details.rate_settled)
+			log_event(LOG_LVL_WARNING, "BOARD_RATE_UNTOLD",
+				  "board %s: it says that its line has other rates and does not "
+				  "tell them; it keeps %u bit/s",
+				  b->id, (unsigned)r->now_bps);
 		log_event(LOG_LVL_INFO, "BOARD_RATE", "board %s: the line has %u bit/s", b->id,
 			  (unsigned)r->now_bps);
 		b->hello.link_bps = r->now_bps;
@@ -95,6 +120,11 @@ static void on_line(struct board *b, const union link_msg *m, uint64_t now_us)
 		if (n < RATE_LIST_MAX && bps >= RATE_MIN_BPS && bps <= RATE_MAX_BPS &&
 		    link_can_baud(b->link))
 			list[n++] = bps;
+	}
+	b->details.line_told = true;
+	if (rate_in_doubt(&b->details.rate)) {
+		act(b, rate_told(&b->details.rate, m->line.now_bps, counts_of(b), now_us), now_us);
+		return;
 	}
 	act(b, rate_offer(&b->details.rate, m->line.meet_bps, list, n, now_us), now_us);
 }

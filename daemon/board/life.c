@@ -472,6 +472,7 @@ static void wake_working(struct board *b, uint64_t now_us)
 	if (now_us >= b->status_at_us) {
 		board_ask_status(b, now_us);
 		board_ask_clock(b, now_us);
+		board_ask_rate(b, now_us);
 	}
 }
 

@@ -29,6 +29,12 @@ void rate_hello(struct rate *r, uint32_t bps)
 	r->state = RATE_PLAIN;
 }
 
+void rate_await(struct rate *r, uint64_t now_us)
+{
+	r->state = RATE_AWAIT;
+	r->until_us = now_us + RATE_ANSWER_US;
+}
+
 /* The fastest that has not failed; the meeting rate when there is none. */
 static uint32_t best(const struct rate *r)
 {
@@ -64,7 +70,7 @@ enum rate_act rate_offer(struct rate *r, uint32_t meet_bps, const uint32_t *list
 	uint32_t rates[RATE_LIST_MAX];
 	unsigned count = 0;
 
-	if (r->state != RATE_PLAIN || meet_bps == 0)
+	if ((r->state != RATE_PLAIN && r->state != RATE_AWAIT) || meet_bps == 0)
 		return RATE_NOTHING;
 	for (size_t i = 0; i < n && count < RATE_LIST_MAX; i++) {
 		unsigned k = count++;
@@ -137,10 +143,38 @@ static bool is_bad(struct rate *r, struct rate_counts c, uint64_t now_us)
 	return false;
 }
 
+enum rate_act rate_told(struct rate *r, uint32_t bps, struct rate_counts c, uint64_t now_us)
+{
+	if (r->state == RATE_TRIAL && bps == r->now_bps) {
+		r->state = r->now_bps == r->meet_bps ? RATE_PLAIN : RATE_FAST;
+		watch(r, c, now_us);
+		return RATE_SETTLED;
+	}
+	if (r->state == RATE_TRIAL)
+		return fall_back(r, now_us);
+	if (r->state != RATE_FAST || bps == r->now_bps)
+		return RATE_NOTHING;
+	/* It went back alone, over a pause of this host perhaps: the rate may be tried again. */
+	r->now_bps = r->meet_bps;
+	r->state = RATE_BACK;
+	r->until_us = now_us + RATE_BACK_US;
+	return RATE_SET;
+}
+
+bool rate_in_doubt(const struct rate *r)
+{
+	return r->state == RATE_TRIAL || r->state == RATE_FAST;
+}
+
 enum rate_act rate_tick(struct rate *r, struct rate_counts c, uint64_t now_us)
 {
 	switch (r->state) {
 	case RATE_PLAIN: return RATE_NOTHING;
+	case RATE_AWAIT:
+		if (now_us < r->until_us)
+			return RATE_NOTHING;
+		r->state = RATE_PLAIN;
+		return RATE_SETTLED;
 	case RATE_ASKED:
 		if (now_us < r->until_us)
 			return RATE_NOTHING;
@@ -150,10 +184,9 @@ enum rate_act rate_tick(struct rate *r, struct rate_counts c, uint64_t now_us)
 		r->until_us = now_us + RATE_BACK_US;
 		return RATE_NOTHING;
 	case RATE_TRIAL:
-		if (c.good != r->seen.good) {
-			r->state = r->now_bps == r->meet_bps ? RATE_PLAIN : RATE_FAST;
+		if (c.good != r->seen.good) { /* so the board's word will come */
 			watch(r, c, now_us);
-			return RATE_SETTLED;
+			r->until_us = now_us + RATE_ANSWER_US;
 		}
 		return now_us < r->until_us ? RATE_NOTHING : fall_back(r, now_us);
 	case RATE_FAST:
@@ -170,6 +203,7 @@ uint64_t rate_next_us(const struct rate *r)
 	switch (r->state) {
 	case RATE_PLAIN: return UINT64_MAX;
 	case RATE_FAST: return r->heard_us + SILENCE_US;
+	case RATE_AWAIT:
 	case RATE_ASKED:
 	case RATE_TRIAL:
 	case RATE_BACK: return r->until_us;

@@ -401,7 +401,11 @@ void board_model_state(struct board *b, const struct link_model_state *m, uint64
 		return;
 	}
 	if (m->state == LINK_SLOT_EMPTY && b->details.stood_down && s->state >= SLOT_PROVING) {
-		slot_clear(b, s); /* the firmware used the memory for itself */
+		/* The firmware used the memory for itself. Nobody may ask the slot for its model
+		 * once it is clear, so what was to run there goes first. */
+		board_works_of_slot_return(b, m->slot, HV_E_BUSY, now_us);
+		slot_clear(b, s);
+		board_proved_if_done(b, now_us);
 		return;
 	}
 	if (code != 0 && s->state < SLOT_PROVING) {
@@ -429,6 +433,7 @@ void board_slot_leave(struct board *b, unsigned slot, uint64_t now_us)
 	struct board_slot *s = &b->slot[slot];
 	uint8_t hash[HV_SHA256_BYTES];
 
+	board_works_of_slot_return(b, slot, HV_E_BUSY, now_us);
 	memcpy(hash, s->hash, sizeof(hash));
 	slot_clear(b, s);
 	s->state = SLOT_FOREIGN;

@@ -223,7 +223,8 @@ static void give_back(struct board *b, struct board_batch *batch, int code, uint
 	model_drop(models, m);
 }
 
-void board_works_return(struct board *b, int code, uint64_t now_us)
+/* slot: of this one, or of all with BOARD_SLOTS_MAX. */
+static void works_return(struct board *b, unsigned slot, int code, uint64_t now_us)
 {
 	struct board_batch *batch[BOARD_JOBS_MAX];
 	int codes[BOARD_JOBS_MAX];
@@ -231,7 +232,7 @@ void board_works_return(struct board *b, int code, uint64_t now_us)
 
 	/* All places first: who hears of one end may look at the board. */
 	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++) {
-		if (b->work[i].id == 0)
+		if (b->work[i].id == 0 || (slot != BOARD_SLOTS_MAX && b->work[i].slot != slot))
 			continue;
 		codes[n] = b->work[i].code != HV_OK ? b->work[i].code : code;
 		batch[n] = work_end(b, &b->work[i]);
@@ -239,6 +240,16 @@ void board_works_return(struct board *b, int code, uint64_t now_us)
 	}
 	for (unsigned i = 0; i < n; i++)
 		give_back(b, batch[i], codes[i], now_us);
+}
+
+void board_works_return(struct board *b, int code, uint64_t now_us)
+{
+	works_return(b, BOARD_SLOTS_MAX, code, now_us);
+}
+
+void board_works_of_slot_return(struct board *b, unsigned slot, int code, uint64_t now_us)
+{
+	works_return(b, slot, code, now_us);
 }
 
 /* The first of a work's vectors whose answer is not right, or their number. A package's vectors
@@ -393,21 +404,50 @@ static void failed_result(struct board *b, struct board_work *w, int code, uint6
 	board_fault(b, why, HV_E_TIMEOUT, now_us);
 }
 
+/* Of what waits here, and what is on its way when `all`; a work whose records are made or whose
+ * answer is read has no deadline. */
+static void patience_anew(struct board *b, bool all, uint64_t now_us)
+{
+	uint64_t all_us = 0;
+
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
+		all_us += b->work[i].id != 0 ? b->work[i].expected_us : 0;
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++) {
+		struct board_work *w = &b->work[i];
+
+		if (w->id != 0 && (all ? w->patience.deadline_us != 0 : !w->sent))
+			board_patience_set(b, &w->patience, all_us, now_us);
+	}
+}
+
+void board_works_patience(struct board *b, uint64_t now_us)
+{
+	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++) {
+		struct board_work *w = &b->work[i];
+		const struct board_slot *s = &b->slot[w->slot];
+
+		if (w->id != 0)
+			w->expected_us = board_job_us(b, s->model, &s->img, w->records);
+	}
+	patience_anew(b, true, now_us);
+	for (unsigned i = 0; i < board_slots(b); i++) {
+		struct board_slot *s = &b->slot[i];
+
+		if (s->patience.deadline_us != 0)
+			board_patience_set(b, &s->patience, (uint64_t)board_load_us(b, &s->img),
+					   now_us);
+	}
+}
+
 void board_work_encoded(struct board *b, struct board_aside *a, uint64_t now_us)
 {
 	struct board_work *w = find_work(b, a->work);
-	uint64_t all_us = 0;
 
 	if (w == NULL || w->sent)
 		return;
 	w->wire = a->wire;
 	a->wire = NULL;
-	/* Only now does the board's time begin, also for what waits behind. */
-	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
-		all_us += b->work[i].id != 0 ? b->work[i].expected_us : 0;
-	for (unsigned i = 0; i < BOARD_JOBS_MAX; i++)
-		if (b->work[i].id != 0 && !b->work[i].sent)
-			board_patience_set(b, &b->work[i].patience, all_us, now_us);
+	patience_anew(b, false, now_us); /* only now the board's time begins, of all behind, too */
 }
 
 void board_work_read(struct board *b, const struct board_aside *a, uint64_t now_us)

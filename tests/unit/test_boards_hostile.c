@@ -301,6 +301,145 @@ START_TEST(a_model_that_does_not_fit_is_not_offered_and_what_is_missing_is_named
 }
 END_TEST
 
+static void attach_with(const char *serial, uint32_t caps)
+{
+	union link_msg hello = raw_hello(serial);
+
+	hello.hello.caps = caps;
+	raw_plug(&s, &r);
+	raw_pump(&r);
+	raw_send(&r, &hello, NULL, 0);
+	raw_pump(&r);
+}
+
+START_TEST(a_board_that_keeps_the_rates_of_its_line_to_itself_is_proved_at_the_one_it_has)
+{
+	attach_with("shy", LINK_CAP_BAUD);
+	ck_assert_str_eq(board_state(first()), "proving");
+	raw_pass(&r, RATE_ANSWER_US + 100000);
+	ck_assert_str_eq(board_state(first()), "ready");
+	ck_assert_uint_eq(first()->faults, 0);
+	ck_assert_uint_eq(first()->hello.link_bps, 10000000);
+}
+END_TEST
+
+static void stand(bool down)
+{
+	union link_msg m = { .stand = { .id_ = LINK_STAND, .down = down } };
+
+	raw_send(&r, &m, NULL, 0);
+	raw_pump(&r);
+}
+
+static void offered(struct board_offer *o)
+{
+	board_offer(first(), models_at(&s.models, 0), raw_now_us * 1000, o);
+}
+
+START_TEST(a_board_that_stands_down_is_offered_nothing_until_it_gives_back)
+{
+	struct board_offer o;
+
+	add_dct();
+	attach_with("owner", LINK_CAP_STAND);
+	load_and_prove();
+	stand(true);
+	offered(&o);
+	ck_assert(!o.eligible);
+	ck_assert_ptr_nonnull(strstr(o.why_not, "keeps the accelerator"));
+	ck_assert(!board_can_take(first(), models_at(&s.models, 0)));
+	ck_assert_int_eq(board_run(first(), &batch[0], raw_now_us * 1000), HV_E_BUSY);
+	ck_assert_str_eq(board_state(first()), "ready");
+	stand(false);
+	offered(&o);
+	ck_assert(o.eligible);
+	run_two();
+	ck_assert_uint_eq(r.job_count, 3); /* its vectors, and these */
+	ck_assert_uint_eq(first()->faults, 0);
+}
+END_TEST
+
+/* Its firmware takes the memory for itself: what was to run there goes back, and is no fault. */
+START_TEST(memory_that_a_standing_board_takes_back_returns_the_work_on_it)
+{
+	struct board_offer o;
+
+	add_dct();
+	attach_with("owner", LINK_CAP_STAND);
+	load_and_prove();
+	run_two();
+	stand(true);
+	slot_state(LINK_SLOT_EMPTY, 0, NULL);
+	ck_assert_uint_eq(s.returned, 2);
+	ck_assert_uint_eq(s.codes[-HV_E_BUSY], 2);
+	ck_assert_uint_eq(board_works(first()), 0);
+	result(1, HV_E_BUSY, 0, NULL, 0); /* of a job that is nobody's any more */
+	ck_assert_str_eq(board_state(first()), "ready");
+	ck_assert_uint_eq(first()->faults, 0);
+	stand(false);
+	offered(&o);
+	ck_assert(o.eligible);
+	ck_assert_uint_gt(o.load_us, 0); /* it has to be loaded again */
+	ck_assert(!board_can_take(first(), models_at(&s.models, 0)));
+	raw_pump(&r);
+	ck_assert_uint_eq(r.seen[LINK_MODEL_BEGIN], 2);
+}
+END_TEST
+
+START_TEST(vectors_that_a_standing_board_refuses_are_no_fault_and_it_is_proved_later)
+{
+	link_h32 hash;
+
+	add_dct();
+	attach_with("owner", LINK_CAP_STAND);
+	memcpy(hash.b, first()->slot[0].hash, sizeof(hash.b));
+	slot_state(LINK_SLOT_LOADING, 0, NULL);
+	slot_state(LINK_SLOT_RESIDENT, 0, &hash);
+	ck_assert_uint_eq(r.job_count, 1);
+	stand(true);
+	if (_i == 0)
+		result(0, HV_E_BUSY, 0, NULL, 0);
+	else
+		slot_state(LINK_SLOT_EMPTY, 0, NULL);
+	ck_assert_str_eq(board_state(first()), "ready");
+	ck_assert_uint_eq(first()->faults, 0);
+	ck_assert(!board_has_model(first(), models_at(&s.models, 0)));
+	stand(false);
+	ck_assert(!board_can_take(first(), models_at(&s.models, 0)));
+	raw_pump(&r);
+	ck_assert_uint_eq(r.seen[LINK_MODEL_BEGIN], 2);
+}
+END_TEST
+
+/* One vector a job: the second of two is on its way when the first is refused. */
+START_TEST(the_other_vectors_of_a_slot_that_is_left_are_nobodys)
+{
+	union link_msg hello = raw_hello("owner");
+	link_h32 hash;
+
+	size_t n;
+
+	add_dct();
+	n = tensor_bytes(&models_at(&s.models, 0)->task->out);
+	hello.hello.caps = LINK_CAP_STAND;
+	hello.hello.job_bytes = (uint32_t)n;
+	raw_plug(&s, &r);
+	raw_pump(&r);
+	raw_send(&r, &hello, NULL, 0);
+	raw_pump(&r);
+	memcpy(hash.b, first()->slot[0].hash, sizeof(hash.b));
+	slot_state(LINK_SLOT_LOADING, 0, NULL);
+	slot_state(LINK_SLOT_RESIDENT, 0, &hash);
+	result(0, 0, 1, models_at(&s.models, 0)->pkg->kat[0].out, n);
+	ck_assert_uint_eq(r.job_count, 3);
+	stand(true);
+	result(1, HV_E_BUSY, 0, NULL, 0);
+	result(2, 0, 1, models_at(&s.models, 0)->pkg->kat[2].out, n);
+	ck_assert_uint_eq(first()->late, 1);
+	ck_assert_str_eq(board_state(first()), "ready");
+}
+END_TEST
+
 START_TEST(results_of_unknown_jobs_are_ignored)
 {
 	add_dct();
@@ -444,6 +583,14 @@ int main(void)
 	tcase_add_test(tc, a_refused_model_is_not_offered_and_the_board_says_so);
 	tcase_add_loop_test(
 		tc, a_model_that_does_not_fit_is_not_offered_and_what_is_missing_is_named, 0, 3);
+	tcase_add_test(
+		tc, a_board_that_keeps_the_rates_of_its_line_to_itself_is_proved_at_the_one_it_has);
+	tcase_add_test(tc, the_other_vectors_of_a_slot_that_is_left_are_nobodys);
+	tcase_add_test(tc, a_board_that_stands_down_is_offered_nothing_until_it_gives_back);
+	tcase_add_test(tc, memory_that_a_standing_board_takes_back_returns_the_work_on_it);
+	tcase_add_loop_test(
+		tc, vectors_that_a_standing_board_refuses_are_no_fault_and_it_is_proved_later, 0,
+		2);
 	tcase_add_test(tc, results_of_unknown_jobs_are_ignored);
 	tcase_add_loop_test(tc, a_result_of_wrong_length_is_a_fault_and_all_batches_come_back, 0,
 			    3);

@@ -34,7 +34,8 @@ START_TEST(the_fastest_rate_is_asked_for_and_kept_when_it_carries)
 	ck_assert_uint_eq(r.now_bps, 1000000);
 	ck_assert_int_eq(rate_tick(&r, c, now + 1000), RATE_NOTHING);
 	c.good++;
-	ck_assert_int_eq(rate_tick(&r, c, now + 2000), RATE_SETTLED);
+	ck_assert_int_eq(rate_tick(&r, c, now + 2000), RATE_NOTHING); /* a frame is no proof */
+	ck_assert_int_eq(rate_told(&r, 1000000, c, now + 3000), RATE_SETTLED);
 	ck_assert_int_eq(r.state, RATE_FAST);
 	for (int i = 0; i < 100; i++) {
 		now += 500000;
@@ -71,6 +72,22 @@ START_TEST(silence_at_a_new_rate_falls_back_in_300_ms_and_the_rate_is_not_tried_
 }
 END_TEST
 
+START_TEST(a_board_that_never_tells_its_rates_keeps_the_one_it_has)
+{
+	rate_init(&r);
+	now = 5000000;
+	rate_hello(&r, 115200);
+	rate_await(&r, now);
+	ck_assert_int_eq(rate_tick(&r, c, now + 1000), RATE_NOTHING);
+	ck_assert_int_eq(wait_act(), RATE_SETTLED);
+	ck_assert_uint_eq(now, 5000000 + RATE_ANSWER_US);
+	ck_assert_uint_eq(r.now_bps, 115200);
+	ck_assert_uint_eq(rate_next_us(&r), UINT64_MAX);
+	/* better late than never */
+	ck_assert_int_eq(rate_offer(&r, 115200, list, 3, now), RATE_ASK);
+}
+END_TEST
+
 START_TEST(a_refused_rate_is_skipped_and_a_late_board_asked_again)
 {
 	begin();
@@ -84,12 +101,34 @@ START_TEST(a_refused_rate_is_skipped_and_a_late_board_asked_again)
 }
 END_TEST
 
+START_TEST(a_board_that_went_back_alone_is_not_taken_for_a_fast_one)
+{
+	begin();
+	(void)rate_answer(&r, 1000000, RATE_GRANTED, c, now);
+	c.good += 5; /* a carrier without rates carries all the same */
+	ck_assert_int_eq(rate_tick(&r, c, now + 290000), RATE_NOTHING);
+	ck_assert_int_eq(rate_tick(&r, c, now + 2000000), RATE_NOTHING); /* slow, not silent */
+	ck_assert_int_eq(rate_told(&r, 115200, c, now + 2000000), RATE_SET);
+	ck_assert_uint_eq(r.now_bps, 115200);
+	ck_assert_uint_eq(r.fallbacks, 1);
+	/* and later: this host paused, and the board took that for silence */
+	begin();
+	(void)rate_answer(&r, 1000000, RATE_GRANTED, c, now);
+	ck_assert_int_eq(rate_told(&r, 1000000, c, now), RATE_SETTLED);
+	ck_assert_int_eq(rate_told(&r, 1000000, c, now), RATE_NOTHING);
+	ck_assert_int_eq(rate_told(&r, 115200, c, now), RATE_SET);
+	ck_assert_uint_eq(r.now_bps, 115200);
+	ck_assert_int_eq(wait_act(), RATE_ASK);
+	ck_assert_uint_eq(r.wanted_bps, 1000000); /* it did carry */
+}
+END_TEST
+
 START_TEST(a_rate_that_turns_bad_is_left)
 {
 	begin();
 	(void)rate_answer(&r, 1000000, RATE_GRANTED, c, now);
 	c.good++;
-	(void)rate_tick(&r, c, now);
+	(void)rate_told(&r, 1000000, c, now);
 	c.bad += 64;
 	c.good += 2;
 	ck_assert_int_eq(rate_tick(&r, c, now + 1000), RATE_SET);
@@ -97,7 +136,7 @@ START_TEST(a_rate_that_turns_bad_is_left)
 	begin();
 	(void)rate_answer(&r, 1000000, RATE_GRANTED, c, now);
 	c.good++;
-	(void)rate_tick(&r, c, now);
+	(void)rate_told(&r, 1000000, c, now);
 	ck_assert_int_eq(wait_act(), RATE_SET); /* nothing is heard at all */
 	ck_assert_uint_eq(r.now_bps, 115200);
 }
@@ -108,7 +147,7 @@ START_TEST(a_new_life_meets_at_the_first_rate)
 	begin();
 	(void)rate_answer(&r, 1000000, RATE_GRANTED, c, now);
 	c.good++;
-	(void)rate_tick(&r, c, now);
+	(void)rate_told(&r, 1000000, c, now);
 	ck_assert(rate_begin(&r));
 	ck_assert_uint_eq(r.now_bps, 115200);
 }
@@ -124,7 +163,9 @@ int main(void)
 	tcase_add_test(tc, the_fastest_rate_is_asked_for_and_kept_when_it_carries);
 	tcase_add_test(tc,
 		       silence_at_a_new_rate_falls_back_in_300_ms_and_the_rate_is_not_tried_again);
+	tcase_add_test(tc, a_board_that_never_tells_its_rates_keeps_the_one_it_has);
 	tcase_add_test(tc, a_refused_rate_is_skipped_and_a_late_board_asked_again);
+	tcase_add_test(tc, a_board_that_went_back_alone_is_not_taken_for_a_fast_one);
 	tcase_add_test(tc, a_rate_that_turns_bad_is_left);
 	tcase_add_test(tc, a_new_life_meets_at_the_first_rate);
 	suite_add_tcase(s, tc);
