@@ -52,7 +52,11 @@ static void watch(struct rate *r, struct rate_counts c, uint64_t now_us)
 
 static enum rate_act ask(struct rate *r, uint64_t now_us)
 {
-	r->wanted_bps = best(r);
+	uint32_t wanted = best(r);
+
+	if (wanted != r->wanted_bps)
+		r->tries = 0;
+	r->wanted_bps = wanted;
 	if (r->wanted_bps == r->now_bps) {
 		r->state = r->now_bps == r->meet_bps ? RATE_PLAIN : RATE_FAST;
 		r->heard_us = now_us;
@@ -117,14 +121,26 @@ enum rate_act rate_answer(struct rate *r, uint32_t bps, enum rate_reply reply, s
 	return RATE_SET;
 }
 
-static enum rate_act fall_back(struct rate *r, uint64_t now_us)
+static enum rate_act go_back(struct rate *r, uint64_t now_us)
 {
-	mark_failed(r, r->now_bps);
-	r->fallbacks++;
 	r->now_bps = r->meet_bps;
 	r->state = RATE_BACK;
 	r->until_us = now_us + RATE_BACK_US;
 	return RATE_SET;
+}
+
+static enum rate_act fall_back(struct rate *r, uint64_t now_us)
+{
+	mark_failed(r, r->now_bps);
+	r->fallbacks++;
+	return go_back(r, now_us);
+}
+
+static enum rate_act trial_failed(struct rate *r, uint64_t now_us)
+{
+	if (++r->tries < RATE_TRIES)
+		return go_back(r, now_us);
+	return fall_back(r, now_us);
 }
 
 /* The line carries almost nothing any more. */
@@ -147,18 +163,16 @@ enum rate_act rate_told(struct rate *r, uint32_t bps, struct rate_counts c, uint
 {
 	if (r->state == RATE_TRIAL && bps == r->now_bps) {
 		r->state = r->now_bps == r->meet_bps ? RATE_PLAIN : RATE_FAST;
+		r->tries = 0;
 		watch(r, c, now_us);
 		return RATE_SETTLED;
 	}
 	if (r->state == RATE_TRIAL)
-		return fall_back(r, now_us);
+		return trial_failed(r, now_us);
 	if (r->state != RATE_FAST || bps == r->now_bps)
 		return RATE_NOTHING;
 	/* It went back alone, over a pause of this host perhaps: the rate may be tried again. */
-	r->now_bps = r->meet_bps;
-	r->state = RATE_BACK;
-	r->until_us = now_us + RATE_BACK_US;
-	return RATE_SET;
+	return go_back(r, now_us);
 }
 
 bool rate_in_doubt(const struct rate *r)
@@ -188,7 +202,7 @@ enum rate_act rate_tick(struct rate *r, struct rate_counts c, uint64_t now_us)
 			watch(r, c, now_us);
 			r->until_us = now_us + RATE_ANSWER_US;
 		}
-		return now_us < r->until_us ? RATE_NOTHING : fall_back(r, now_us);
+		return now_us < r->until_us ? RATE_NOTHING : trial_failed(r, now_us);
 	case RATE_FAST:
 		if (!is_bad(r, c, now_us) && now_us < r->heard_us + SILENCE_US)
 			return RATE_NOTHING;

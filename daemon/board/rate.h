@@ -10,7 +10,7 @@
  *
  *   AWAIT --list, 3 s--> PLAIN
  *   PLAIN --ask--> ASKED --answer--> TRIAL --board says so--> FAST
- *     ^              | refused, 1 s     | 300 ms             | hardly a good frame
+ *     ^              | refused, 3 s     | 300 ms             | hardly a good frame
  *     +-----BACK-----+------------------+--------------------+
  *
  * That frames come does not say that both ends have the same rate: some carriers do not care
@@ -18,8 +18,15 @@
  * deadline be too short. So the board is asked, in TRIAL and now and then in FAST.
  *
  * BACK: the line has the meeting rate again, and the board gets the time to notice. A rate that
- * failed is never asked for again before rate_init(): the next slower one is. */
-enum { RATE_LIST_MAX = 8, RATE_TRIAL_US = 300000, RATE_BACK_US = 400000, RATE_ANSWER_US = 3000000 };
+ * failed twice, for a machine that is starved fails good ones, is never asked for again before
+ * rate_init(): the next slower one is. */
+enum {
+	RATE_LIST_MAX = 8,
+	RATE_TRIAL_US = 300000,
+	RATE_BACK_US = 400000,
+	RATE_ANSWER_US = 3000000,
+	RATE_TRIES = 2
+};
 
 enum rate_state { RATE_PLAIN, RATE_AWAIT, RATE_ASKED, RATE_TRIAL, RATE_FAST, RATE_BACK };
 
@@ -41,7 +48,8 @@ struct rate {
 	uint32_t list[RATE_LIST_MAX]; /* falling */
 	bool failed[RATE_LIST_MAX];
 	uint8_t n;
-	unsigned fallbacks; /* since rate_init() */
+	unsigned fallbacks; /* rates given up since rate_init() */
+	unsigned tries; /* failed ones of wanted_bps */
 	unsigned later; /* times in a row that the board was not ready to change */
 	uint64_t until_us, heard_us;
 	struct rate_counts seen;

@@ -68,11 +68,11 @@ static const char *suspension(struct dispatch *d, const struct model *m)
 	return keep_reason(d, text);
 }
 
+/* said: where a reason that names the job's buffer goes, for this decision. */
 static void offer(struct dispatch *d, const struct subject *s, const struct board *b,
-		  const struct model *m, struct board_offer *o)
+		  const struct model *m, struct board_offer *o, char said[REASON_CAP])
 {
 	struct board_input from = { .hop = s->spec->hop, .span = s->spec->records };
-	char why[REASON_CAP] = "";
 
 	if (!job_spec_has_buffer(s->spec)) {
 		board_offer(b, m, d->now_ns, o);
@@ -81,8 +81,8 @@ static void offer(struct dispatch *d, const struct subject *s, const struct boar
 		return;
 	}
 	memcpy(from.buffer, s->spec->buffer, sizeof(from.buffer));
-	board_offer_buffer(b, m, &from, d->now_ns, o, why, sizeof(why));
-	if (o->why_not == why || o->why_passes)
+	board_offer_buffer(b, m, &from, d->now_ns, o, said, REASON_CAP);
+	if (o->why_not != said && o->why_passes)
 		o->why_not = keep_reason(d, o->why_not);
 	if (s->job != NULL && s->job->ring_board != NULL && s->job->ring_board != b) {
 		o->eligible = false;
@@ -108,14 +108,14 @@ static bool left_domain(const struct job *j, uint16_t name)
 }
 
 static void board_candidate(struct dispatch *d, const struct subject *s, size_t at,
-			    const struct model *m, struct sched_candidate *c)
+			    const struct model *m, struct sched_candidate *c, char said[REASON_CAP])
 {
 	struct board *b = boards_at(d->boards, at);
 	const struct job_part *p = part_of(s->job, b, m);
 	const struct board_stat *stat = &d->board[at];
 	struct board_offer o = { 0 };
 
-	offer(d, s, b, m, &o);
+	offer(d, s, b, m, &o, said);
 	*c = (struct sched_candidate){
 		.place = (int32_t)at,
 		.ready = o.eligible,
@@ -143,6 +143,20 @@ static void board_candidate(struct dispatch *d, const struct subject *s, size_t 
 	}
 }
 
+/* Names of buffers are the clients' to choose, and reasons are kept for ever: only those that
+ * name what some board has. Where none has it no job is accepted, and the decision is forgotten
+ * with its reasons. */
+static void keep_said(struct dispatch *d, struct sched_candidate *c, uint32_t n)
+{
+	bool known = false;
+
+	for (uint32_t i = 1; i < n; i++)
+		known |= c[i].ready;
+	for (uint32_t i = 1; i < n && known; i++)
+		if (c[i].not_ready == d->said[i])
+			c[i].not_ready = keep_reason(d, d->said[i]);
+}
+
 static uint32_t gather(struct dispatch *d, const struct subject *s, struct sched_candidate *c)
 {
 	struct model *m[MODELS_OF_TASK_MAX];
@@ -157,9 +171,12 @@ static uint32_t gather(struct dispatch *d, const struct subject *s, struct sched
 	for (size_t b = 0; b < boards && b < DISPATCH_BOARDS_MAX; b++) {
 		for (size_t k = 0; k < models && n < SCHED_CANDIDATES_MAX; k++) {
 			d->candidate_model[n] = m[k];
-			board_candidate(d, s, b, m[k], &c[n++]);
+			board_candidate(d, s, b, m[k], &c[n], d->said[n]);
+			n++;
 		}
 	}
+	if (job_spec_has_buffer(s->spec))
+		keep_said(d, c, n);
 	return n;
 }
 

@@ -41,6 +41,8 @@ struct name_cache {
 enum { REASONS_MAX = 256, REASON_CAP = 160 };
 
 struct dispatch {
+	/* Of the decision that is being made: reasons that name a buffer. */
+	char said[SCHED_CANDIDATES_MAX][REASON_CAP];
 	unsigned n_reasons;
 	char reasons[REASONS_MAX][REASON_CAP];
 	struct dispatch_parts with;
