@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { TEXT_CAP = 192 };
+enum { TEXT_CAP = 320 };
 
 static void fill_times(const struct job *j, Hv__Times *t)
 {
@@ -89,8 +89,11 @@ bool telemetry_dry_run(const struct store *s, const struct dispatch_decision *de
 		return false;
 	begin(r, t, dec->job.records);
 	hv__times__init(&r->times);
-	snprintf(why, TEXT_CAP, "dry run: %s; predicted to take %.0f us",
-		 sched_why_text(&dec->job, dec->c, dec->n, &dec->verdict), dec->verdict.finish_us);
+	snprintf(why, TEXT_CAP, "dry run: %s; predicted to take %.0f us%s",
+		 sched_why_text(&dec->job, dec->c, dec->n, &dec->verdict), dec->verdict.finish_us,
+		 dec->verdict.places > 1 ? ", a board's share is at most what is shown: what "
+					   "it does not get to in time goes elsewhere"
+					 : "");
 	r->msg.ok = true;
 	r->msg.state = "dry-run";
 	r->msg.why = why;

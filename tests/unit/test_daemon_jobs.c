@@ -1,4 +1,5 @@
 /* Jobs from request to result: boards, models, deadlines, cancelling, keeping. */
+#include "daemon/dispatch/inside.h"
 #include "tests/lib/daemon_story.h"
 #include "util/own.h"
 #include <stdio.h>
@@ -100,6 +101,33 @@ START_TEST(a_job_for_boards_only_fails_with_a_reason_when_none_is_left)
 	ck_assert_uint_eq(r.f.payload_len, 0);
 	ck_assert_uint_eq(times_sum(res->time_us), res->time_us->total);
 	done_with(res, &r);
+	peer_close(&p);
+	world_stop(&w);
+}
+END_TEST
+
+/* Names of buffers are the clients' to choose; what the daemon keeps is not. */
+START_TEST(names_of_buffers_that_nobody_has_are_told_and_not_kept)
+{
+	struct peer p;
+	char name[16], words[64];
+
+	fake_model_add("fft64-t", "fft64", 50);
+	add_board(16, 1);
+	fake_plan[0].mic = true;
+	add_board(16, 1);
+	world_start(&w, 17);
+	p = peer_connect(&w);
+	for (unsigned i = 0; i < REASONS_MAX + 10; i++) {
+		Hv__Submit m = submit_of("fft64", 1);
+
+		snprintf(name, sizeof(name), "n%u", i);
+		snprintf(words, sizeof(words), "has no buffer \"%s\"", name);
+		m.buffer = name;
+		ck_assert(peer_send(&w, &p, IPC_SUBMIT, i + 1, &m.base, NULL, 0));
+		expect_error(&p, HV_E_BUDGET, words);
+	}
+	ck_assert_uint_eq(w.dispatch->n_reasons, 0);
 	peer_close(&p);
 	world_stop(&w);
 }
@@ -429,6 +457,7 @@ int main(void)
 	tcase_add_test(tc, boards_take_records_under_offload_and_parts_tell_it);
 	tcase_add_loop_test(tc, a_board_that_leaves_loses_no_record, 0, 6);
 	tcase_add_test(tc, a_job_for_boards_only_fails_with_a_reason_when_none_is_left);
+	tcase_add_test(tc, names_of_buffers_that_nobody_has_are_told_and_not_kept);
 	tcase_add_test(tc, a_model_that_is_replaced_gets_no_more_records_of_waiting_jobs);
 	tcase_add_test(tc, records_outside_the_domain_go_to_the_cpu);
 	tcase_add_test(tc, a_budget_chooses_the_model_and_a_budget_of_zero_the_cpu);
