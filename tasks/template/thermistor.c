@@ -1,7 +1,7 @@
 /* A task of your own, as a plug-in. Copy this file, change the six marked places, then
  *
- *   cc -O2 -shared -fPIC -o thermistor.so thermistor.c -lm
- *   harvest-nas search --task ./thermistor.so -o thermistor.hvm
+ *   harvest-nas search --task ./thermistor.c -o thermistor.hvm
+ *   harvestctl models install thermistor.hvm
  *
  * See docs/tutorial-plugin.md. This one turns the reading of a 12-bit converter across a
  * 10 kOhm NTC thermistor (B = 3950 K, 10 kOhm at 25 degrees, fed through 10 kOhm) into
