@@ -105,8 +105,8 @@ static int take_recipe(struct suite_row *r)
 	r->search_s = note_number(&n, "search_s");
 	r->peak_mib = note_number(&n, "peak_kib") / 1024;
 	note(&n, "engine", r->engine, sizeof(r->engine));
-	if (note(&n, "application", text, sizeof(text)))
-		r->by_application = suite_mark_find(text);
+	r->is_applied = note(&n, "application", text, sizeof(text));
+	r->by_application = suite_mark_find(text);
 	return HV_OK;
 }
 
@@ -135,7 +135,7 @@ static int fill(struct suite_row *r, const struct package *p)
 	err = take_recipe(r);
 	if (err != HV_OK)
 		return err;
-	if (r->by_application == SUITE_NO_MARK && r->task != NULL) {
+	if (!r->is_applied && r->task != NULL) {
 		err = suite_apply(p, SUITE_STREAM, &figures);
 		if (err == HV_E_NOMEM)
 			return err;

@@ -56,7 +56,7 @@ struct suite_row {
 	enum suite_mark by_certificate; /* against the marks of the task's metric */
 	enum suite_mark by_application; /* see suite_apply() */
 	enum suite_mark mark; /* the lower one of those that judge the task */
-	bool has_recipe;
+	bool has_recipe, is_applied; /* the recipe says what the application reaches */
 	double p99, search_s, peak_mib; /* of the recipe; NaN: not known */
 	char encoding[128];
 };
