@@ -33,6 +33,7 @@ static void json_price(struct hv_json *j, const struct suite_price *p)
 	hv_json_u64(j, "host_cycles_before", p->before);
 	hv_json_u64(j, "host_cycles_after", p->after);
 	hv_json_u64(j, "cpu_cycles", p->exact);
+	hv_json_bool(j, "host_within_third", p->light);
 	hv_json_u64(j, "words_in", p->words_in);
 	hv_json_u64(j, "words_out", p->words_out);
 	hv_json_u64(j, "weights_bytes", p->weight_bytes);

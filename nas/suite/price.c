@@ -5,7 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Steps of a linear package, which the firmware runs: loads, splits, sums and stores. */
+/* Steps of a linear package, counted as instructions of good code for a Cortex-M4 (Technical
+ * Reference Manual 100166, table of instruction timings), the loop's own with them.
+ * In: four samples are 2 LDR, 4 UXTB16, 2 ORR with a shift, 1 EOR, 2 STR, 1 of the loop: 12.
+ * Word: LDR 2, ADD with a shift 1, the loop 1. Out: SMULL 1, ADDS and ADC of the half 2, a shift
+ * 1, SSAT 1, STR 1. */
 enum { STEP_IN_CYCLES = 3, STEP_WORD_CYCLES = 4, STEP_OUT_CYCLES = 6 };
 
 static const char *const mark_names[] = {
@@ -92,6 +96,7 @@ struct suite_price suite_price_of(const struct package *p)
 	bare_ns =
 		(double)(r.before + r.after) * SUITE_CPU_CYCLE_NS + (double)r.cycles * CNN_CYCLE_NS;
 	move_ns = (double)r.words_in * CNN_BUS_WRITE_NS + (double)r.words_out * CNN_BUS_READ_NS;
+	r.light = r.before + r.after <= r.exact / 3;
 	r.bare = r.exact > 0 ? exact_ns / bare_ns : NAN;
 	r.moved = r.exact > 0 ? exact_ns / (bare_ns + move_ns) : NAN;
 	return r;

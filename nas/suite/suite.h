@@ -38,6 +38,7 @@ struct suite_price {
 	uint32_t cycles; /* of the accelerator */
 	uint64_t before, after; /* of the host */
 	uint32_t exact; /* of the exact code; 0: the task does not say */
+	bool light; /* the host's part is at most a third of the exact code: the suite's rule */
 	uint64_t words_in, words_out;
 	size_t weight_bytes; /* biases included */
 	double bare, moved; /* speed-up without and with the transfer; NaN without exact */
@@ -115,6 +116,7 @@ struct suite_gain {
 struct suite_tally {
 	struct suite_gain pass[SUITE_MEMBERS], goal[SUITE_MEMBERS];
 	unsigned n_pass, n_goal; /* that reach it */
+	unsigned n_light; /* that reach pass with packages whose host part is light */
 	unsigned n_wins; /* members that are faster with the transfer, at pass */
 	struct suite_gain mean_pass, mean_goal; /* geometric, over those that reach it */
 	struct suite_gain mean_all; /* over all sixteen at pass; what loses or has none counts 1 */

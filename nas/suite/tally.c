@@ -62,6 +62,24 @@ static struct suite_gain gain_of(const struct suite *s, const struct suite_membe
 	return (struct suite_gain){ exp(bare / n), exp(moved / n) };
 }
 
+/* Every variant has a package that reaches pass and leaves the host at most its third. */
+static bool is_light(const struct suite *s, const struct suite_member *m)
+{
+	for (unsigned n = 0; m->variant[n] != NULL; n++) {
+		bool found = false;
+
+		for (size_t i = 0; i < s->n_rows && !found; i++) {
+			const struct suite_row *r = &s->row[i];
+
+			found = r->task != NULL && strcmp(r->task->name, m->variant[n]) == 0 &&
+				r->mark >= SUITE_PASS && r->price.light;
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 static unsigned mean_of(const struct suite_gain *of, struct suite_gain *mean)
 {
 	double bare = 0, moved = 0;
@@ -89,6 +107,7 @@ struct suite_tally suite_tally_of(const struct suite *s)
 		t.pass[i] = gain_of(s, &suite_members[i], SUITE_PASS);
 		t.goal[i] = gain_of(s, &suite_members[i], SUITE_GOAL);
 		t.n_wins += t.pass[i].moved > 1;
+		t.n_light += is_light(s, &suite_members[i]);
 		bare += t.pass[i].bare > 1 ? log(t.pass[i].bare) : 0;
 		moved += t.pass[i].moved > 1 ? log(t.pass[i].moved) : 0;
 	}
