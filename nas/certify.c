@@ -18,9 +18,13 @@ static double student(double n)
 	return z + (z3 + z) / (4 * n) + (5 * z5 + 16 * z3 + 3 * z) / (96 * n * n);
 }
 
-/* Sums of one batch. */
+/* Kinds of records that worst_part looks at apart; more are taken together. */
+enum { KINDS = 4, ALL_KINDS = KINDS };
+
+/* Sums of one batch; by kind: of the last elements. */
 struct batch {
 	double err2, ref2, rel, weight, misses;
+	double kind_rel[KINDS], kind_weight[KINDS];
 	uint64_t elements, records;
 };
 
@@ -52,6 +56,9 @@ static double figure_of(const struct court *c, const struct batch *one, double m
 	case HARVEST_NRMSE_RANGE:
 		return sqrt(one->err2 / n) / (c->whole.range > 0 ? c->whole.range : 1);
 	case HARVEST_IMAGE_DIFF: return sqrt(one->err2 / n) / 255;
+	case HARVEST_WORST_PART:
+		return fmax(sqrt(one->err2 / n) / (c->whole.range > 0 ? c->whole.range : 1),
+			    c->whole.tail_factor * one->rel);
 	}
 	return 0;
 }
@@ -76,12 +83,26 @@ static void keep_worst(struct court *c, double figure, uint64_t index)
 	v->worst_index[at] = index;
 }
 
+static double relative(double err2, double ref2)
+{
+	double rel = err2 == 0 ? 0 : sqrt(err2 / ref2);
+
+	return rel < 1 ? rel : 1; /* NaN: 1 */
+}
+
+static unsigned kind_of(const struct harvest_task *t, uint64_t index)
+{
+	return t->parts > 0 && t->parts <= KINDS ? (unsigned)(index % t->parts) : 0;
+}
+
 static void judge_record(struct court *c, uint64_t index, const uint8_t *in, const uint8_t *out,
 			 struct batch *b)
 {
 	const struct harvest_task *t = c->task;
-	struct batch one = { .elements = c->outs, .records = 1, .weight = 1 };
-	double most = 0, figure;
+	size_t tail = c->whole.tail < c->outs ? c->whole.tail : c->outs, n = c->outs - tail;
+	struct batch one = { .elements = n, .records = 1, .weight = 1 };
+	double most = 0, figure, tail_err2 = 0, tail_ref2 = 0;
+	unsigned kind = kind_of(t, index);
 
 	t->reference(in, c->ref);
 	tensor_to_double(&t->out, out, c->got);
@@ -90,14 +111,12 @@ static void judge_record(struct court *c, uint64_t index, const uint8_t *in, con
 	for (size_t e = 0; e < c->outs; e++) {
 		double d = fabs(c->ref[e] - c->got[e]);
 
-		one.err2 += d * d;
-		one.ref2 += c->ref[e] * c->ref[e];
+		*(e < n ? &one.err2 : &tail_err2) += d * d;
+		*(e < n ? &one.ref2 : &tail_ref2) += c->ref[e] * c->ref[e];
 		most = fmax(most, d);
 	}
 	one.misses = t->metric == HARVEST_MISS_RATE && most > 0.5;
-	one.rel = one.err2 == 0 ? 0 : fmin(1, sqrt(one.err2 / one.ref2));
-	if (isnan(one.rel))
-		one.rel = 1;
+	one.rel = tail > 0 ? relative(tail_err2, tail_ref2) : relative(one.err2, one.ref2);
 	hv_metric_add_weighted(&c->whole, c->ref, c->got, c->outs, one.weight);
 	*(c->ref[0] > 0.5 ? &c->yes : &c->no) += 1;
 	*(c->ref[0] > 0.5 ? &c->yes_missed : &c->no_missed) += one.misses;
@@ -106,6 +125,8 @@ static void judge_record(struct court *c, uint64_t index, const uint8_t *in, con
 	keep_worst(c, figure, index);
 	b->err2 += one.err2;
 	b->ref2 += one.ref2;
+	b->kind_rel[kind] += one.weight * one.rel;
+	b->kind_weight[kind] += one.weight;
 	b->rel += one.weight * one.rel;
 	b->weight += one.weight;
 	b->misses += one.misses;
@@ -125,9 +146,16 @@ static int judge_batch(struct court *c, uint64_t seed, uint64_t first, size_t n,
 	return r;
 }
 
-/* Numerator and denominator of a batch's part in the metric. */
-static void parts(const struct court *c, const struct batch *b, double *over, double *under)
+/* Numerator and denominator of a batch's part in the metric; of the last elements of one kind of
+ * records. */
+static void parts(const struct court *c, const struct batch *b, unsigned kind, double *over,
+		  double *under)
 {
+	if (kind < KINDS) {
+		*over = b->kind_rel[kind];
+		*under = b->kind_weight[kind];
+		return;
+	}
 	*under = (double)b->elements;
 	*over = b->err2;
 	switch (c->task->metric) {
@@ -146,14 +174,14 @@ static void parts(const struct court *c, const struct batch *b, double *over, do
 }
 
 /* Upper bound of sum over / sum under: a ratio of means with the deviation of its residuals. */
-static double ratio_bound(const struct court *c)
+static double ratio_bound(const struct court *c, unsigned kind)
 {
 	double over = 0, under = 0, var = 0, r, n = (double)c->batches;
 
 	for (size_t i = 0; i < c->batches; i++) {
 		double a, b;
 
-		parts(c, &c->batch[i], &a, &b);
+		parts(c, &c->batch[i], kind, &a, &b);
 		over += a;
 		under += b;
 	}
@@ -163,7 +191,7 @@ static double ratio_bound(const struct court *c)
 	for (size_t i = 0; i < c->batches; i++) {
 		double a, b;
 
-		parts(c, &c->batch[i], &a, &b);
+		parts(c, &c->batch[i], kind, &a, &b);
 		var += (a - r * b) * (a - r * b) / (n - 1);
 	}
 	return r + student(n - 1) * sqrt(var / n) / (under / n);
@@ -174,15 +202,29 @@ static double range_of(const struct hv_metric *m)
 	return m->range > 0 ? m->range : m->ref_max - m->ref_min;
 }
 
+/* Of the last elements, the worst kind. */
+static double tail_bound(const struct court *c)
+{
+	double worst = 0;
+
+	for (unsigned kind = 0; c->whole.tail > 0 && kind < KINDS; kind++) {
+		double r = ratio_bound(c, kind);
+
+		worst = r > worst ? r : worst;
+	}
+	return c->whole.tail_factor * fmin(worst, 1);
+}
+
 static double certified(const struct court *c, uint64_t samples)
 {
-	double r = ratio_bound(c), range = range_of(&c->whole);
+	double r = ratio_bound(c, ALL_KINDS), range = range_of(&c->whole);
 
 	switch (c->task->metric) {
 	case HARVEST_SNR_DB: return r > 0 ? fmin(-10 * log10(r), 200) : 200;
 	case HARVEST_NRMSE: return sqrt(r);
 	case HARVEST_MAX_ABS: return c->whole.max_abs;
 	case HARVEST_NRMSE_RANGE: return sqrt(r) / range;
+	case HARVEST_WORST_PART: return fmax(sqrt(r) / range, tail_bound(c));
 	case HARVEST_IMAGE_DIFF: return sqrt(r) / 255;
 	case HARVEST_MISS_RATE:
 		if (c->whole.misses == 0)

@@ -38,3 +38,15 @@ void rms64_reference(const void *in, double *out)
 		sum += (int64_t)x[i] * x[i];
 	out[0] = sqrt((double)sum / FEATURE_BLOCK);
 }
+
+/* median9 and rms64 of the same block
+ *
+ *   x  int16 (64)    q15
+ *   m  double (57)   q15: 56 medians, then the root mean square, 0..32767
+ */
+void features64_reference(const void *in, double *out)
+{
+	median9_reference(in, out);
+	rms64_reference(in, out + MEDIAN_OUT);
+	out[MEDIAN_OUT] = fmin(out[MEDIAN_OUT], INT16_MAX);
+}

@@ -81,6 +81,7 @@ static const struct parts {
 	{ "fir32",   512, "dB", { { "noise", 0, 0 }, { "tones", 0, 0 }, { "speech", 0, 0 }, { "noise_40dBFS", 0, 0 } } },
 	{ "specmag256", 256, "dB", { { "noise", 0, 0 }, { "tones", 0, 0 }, { "noise_40dBFS", 0, 0 } } },
 	{ "median9", 1024, "of range", { { "12dBFS", .01, .004 }, { "24dBFS", .01, .004 }, { "36dBFS", .01, .004 } } },
+	{ "features64", 1024, "worst part", { { "12dBFS", .01, .004 }, { "24dBFS", .01, .004 }, { "36dBFS", .01, .004 } } },
 	{ "rms64",   2048, "relative", { { "12dBFS", .01, .002 }, { "24dBFS", .01, .002 }, { "36dBFS", .01, .002 } } },
 };
 /* clang-format on */

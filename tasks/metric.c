@@ -16,6 +16,7 @@ static const struct {
 	{ HARVEST_MISS_RATE, "miss_rate" },
 	{ HARVEST_NRMSE_RANGE, "nrmse_range" },
 	{ HARVEST_IMAGE_DIFF, "image_diff" },
+	{ HARVEST_WORST_PART, "worst_part" },
 	{ HARVEST_MEAN_REL,  "are" }, /* a second name: found, not printed */
 };
 /* clang-format on */
@@ -30,6 +31,10 @@ struct hv_metric hv_metric_begin_of(const struct harvest_task *t)
 	struct hv_metric m = hv_metric_begin(t->metric);
 
 	m.range = t->range;
+	if (t->metric == HARVEST_WORST_PART && HARVEST_TASK_HAS(t, tail_factor)) {
+		m.tail = t->tail;
+		m.tail_factor = t->tail_factor;
+	}
 	return m;
 }
 
@@ -67,9 +72,17 @@ void hv_metric_add_of(struct hv_metric *m, const struct harvest_task *t, const v
 void hv_metric_add_weighted(struct hv_metric *m, const double *ref, const double *got, size_t n,
 			    double weight)
 {
-	double ref2 = 0, err2 = 0;
+	double ref2 = 0, err2 = 0, tail_ref2 = 0, tail_err2 = 0;
+	size_t tail = m->tail < n ? m->tail : n;
 	bool wrong = false;
 
+	for (size_t i = n - tail; i < n; i++) {
+		double d = distance(ref[i], got[i]);
+
+		tail_ref2 += ref[i] * ref[i];
+		tail_err2 += d * d;
+	}
+	n -= tail;
 	for (size_t i = 0; i < n; i++) {
 		double d = distance(ref[i], got[i]);
 
@@ -84,7 +97,7 @@ void hv_metric_add_weighted(struct hv_metric *m, const double *ref, const double
 	m->elements += n;
 	m->sum_ref2 += ref2;
 	m->sum_err2 += err2;
-	m->sum_rel += weight * relative(ref2, err2);
+	m->sum_rel += weight * (tail > 0 ? relative(tail_ref2, tail_err2) : relative(ref2, err2));
 	m->sum_weight += weight;
 	m->misses += wrong;
 }
@@ -114,6 +127,15 @@ static double range_of(const struct hv_metric *m)
 	return m->range > 0 ? m->range : m->ref_max - m->ref_min;
 }
 
+static double worst_part(const struct hv_metric *m)
+{
+	double first = error_over(m, range_of(m)), last = 0;
+
+	if (m->tail > 0)
+		last = m->tail_factor * m->sum_rel / m->sum_weight;
+	return isnan(first) || first > last ? first : last;
+}
+
 double hv_metric_value(const struct hv_metric *m)
 {
 	if (m->elements == 0)
@@ -126,6 +148,7 @@ double hv_metric_value(const struct hv_metric *m)
 	case HARVEST_MISS_RATE: return m->misses / (double)m->records;
 	case HARVEST_NRMSE_RANGE: return error_over(m, range_of(m));
 	case HARVEST_IMAGE_DIFF: return error_over(m, 255);
+	case HARVEST_WORST_PART: return worst_part(m);
 	}
 	return NAN;
 }

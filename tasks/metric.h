@@ -11,6 +11,8 @@ struct hv_metric {
 	double sum_weight; /* of the records, for mean_rel */
 	double ref_min, ref_max;
 	double range; /* given by the task; 0: ref_max - ref_min */
+	uint32_t tail; /* worst_part: elements that mean_rel judges; the others count as elements */
+	double tail_factor;
 };
 
 struct hv_metric hv_metric_begin(enum harvest_metric kind);

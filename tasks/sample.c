@@ -283,3 +283,8 @@ void rms64_sample(uint64_t seed, uint64_t index, void *in)
 {
 	vibration(seed, index, in);
 }
+
+void features64_sample(uint64_t seed, uint64_t index, void *in)
+{
+	vibration(seed, index, in);
+}

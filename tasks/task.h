@@ -44,6 +44,9 @@ enum harvest_metric {
 	HARVEST_MISS_RATE = 5, /**< share of records with a wrong decision */
 	HARVEST_NRMSE_RANGE = 6, /**< rms error over the range (max - min) of the exact output */
 	HARVEST_IMAGE_DIFF = 7, /**< rms error over 255 */
+	HARVEST_WORST_PART = 8, /**< the larger of HARVEST_NRMSE_RANGE over the first elements of
+				   the answer and tail_factor times HARVEST_MEAN_REL over the last
+				   ones; built-in tasks only */
 };
 
 /** Shape and type of one record. Rows of the shape that are not used are 0. */
@@ -139,6 +142,11 @@ struct harvest_task {
 
 	const struct harvest_encoding *encodings;
 	uint32_t encoding_count;
+
+	/** HARVEST_WORST_PART: so many elements are the last ones, and their factor, by which one
+	 *  mark is good for both. Certificates take the worst kind of records (parts) for them. */
+	uint32_t tail;
+	double tail_factor;
 };
 
 /** True when the filler of *t knew the field. */

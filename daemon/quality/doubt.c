@@ -29,6 +29,7 @@ static double ratio_of(const struct harvest_task *t, const struct package_cert *
 	case HARVEST_MAX_ABS: return 1 - pow(1 - c->confidence, 1 / (double)c->samples);
 	case HARVEST_MEAN_REL:
 	case HARVEST_MISS_RATE: return value;
+	case HARVEST_WORST_PART: return 1; /* both parts are counted in what is tolerated */
 	}
 	return 0;
 }
@@ -43,12 +44,22 @@ static double tolerated(enum harvest_metric m, double certified)
 void doubt_begin(struct doubt *d, const struct harvest_task *t, const struct package_cert *c)
 {
 	double r = ratio_of(t, c, tolerated(t->metric, c->certified));
-	bool known = t->metric != HARVEST_NRMSE_RANGE || range_of(t, c) > 0;
+	bool ranged = t->metric == HARVEST_NRMSE_RANGE || t->metric == HARVEST_WORST_PART;
+	bool known = !ranged || range_of(t, c) > 0;
 
 	*d = (struct doubt){ .certified = c->certified, .pooled = hv_metric_begin_of(t) };
 	d->pooled.range = range_of(t, c);
 	if (isfinite(r) && known)
 		d->r = fmax(r, least_r);
+}
+
+/* Mean of both parts' shares of what is tolerated: at most 1 on average if neither exceeds it. */
+static double mean_share(const struct doubt *d, const struct hv_metric *one)
+{
+	double most = tolerated(one->kind, d->certified), first = most * d->pooled.range;
+	double share = one->sum_err2 / (double)one->elements / (first * first);
+
+	return (share + one->tail_factor * one->sum_rel / most) / 2;
 }
 
 /* The shares of one record. False: its b has no bound that is known before. */
@@ -69,6 +80,7 @@ static bool shares(const struct doubt *d, const struct hv_metric *one, double *a
 	case HARVEST_MAX_ABS: *a = one->max_abs > d->certified; return true;
 	case HARVEST_NRMSE_RANGE:
 	case HARVEST_IMAGE_DIFF: *a = one->sum_err2 / (double)one->elements; return true;
+	case HARVEST_WORST_PART: *a = mean_share(d, one); return true;
 	}
 	*a = 0;
 	return true;
@@ -94,6 +106,8 @@ bool doubt_add(struct doubt *d, const double *ref, const double *got, size_t n, 
 	hv_metric_add_weighted(&d->pooled, ref, got, n, weight);
 	if (!(d->r > 0) || d->convinced)
 		return false;
+	one.tail = d->pooled.tail;
+	one.tail_factor = d->pooled.tail_factor;
 	hv_metric_add_weighted(&one, ref, got, n, weight);
 	bounded = shares(d, &one, &a, &b);
 	cap = cap_for(d, b, bounded);

@@ -5,7 +5,7 @@ R=$B/tests/lib/records
 cd "$W"
 world_start
 
-types='blackscholes:float32 dct32:int16 dct8x8:int16 fft128:int16 fft256:int16 fft64:int16
+types='blackscholes:float32 dct32:int16 dct8x8:int16 features64:int16 fft128:int16 fft256:int16 fft64:int16
 fir32:int16 forwardk2j:int16 heading:int16 iir_c02:int16 iir_c05:int16 iir_c20:int16
 inversek2j:int16 jmeint:int16 jmeint_balanced:int16 jpeg50:uint8 jpeg75:uint8 kmeans:uint8
 matvec64:int16 matvec64_rank8:int16 median9:int16 rms64:int16 sobel:uint8 specmag256:int16
