@@ -2,6 +2,8 @@
 models_searched = \
 	blackscholes-goal \
 	blackscholes-pass \
+	features64-goal \
+	features64-pass \
 	forwardk2j-goal \
 	forwardk2j-pass \
 	heading-goal \

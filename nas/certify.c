@@ -304,7 +304,7 @@ static int hold(struct court *c, uint64_t seed, uint64_t samples, char *why, siz
 				       .confidence = confidence,
 				       .certified = certified(c, samples),
 				       .max_abs = c->whole.max_abs };
-	if (cert->metric == HARVEST_NRMSE_RANGE)
+	if (cert->metric == HARVEST_NRMSE_RANGE || cert->metric == HARVEST_WORST_PART)
 		cert->range = range_of(&c->whole);
 	snprintf(cert->method, sizeof(cert->method), "statistical");
 	c->v->whole = hv_metric_value(&c->whole);

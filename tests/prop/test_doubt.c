@@ -86,6 +86,7 @@ static void draw(struct source *s, double *ref, double *got)
 		break;
 	case HARVEST_MEAN_REL: e = fabs(*ref) * fmin(1, w * c * tailed(&s->rng)); break;
 	case HARVEST_MISS_RATE: e = happens(&s->rng, w * c); break;
+	case HARVEST_WORST_PART: /* has no last elements here */
 	case HARVEST_NRMSE_RANGE: e *= RANGE * c; break;
 	case HARVEST_IMAGE_DIFF: e *= 255 * c; break;
 	}
@@ -160,6 +161,40 @@ START_TEST(a_worse_model_is_suspended_soon_whenever_it_becomes_so)
 		       (unsigned long long)took[1]);
 	}
 	printf("\n");
+}
+END_TEST
+
+/* One element and one of the last kind: as certified on both, then either is worse. */
+START_TEST(either_part_of_an_answer_can_be_doubted)
+{
+	const struct kind kind = { HARVEST_WORST_PART, 0.003 };
+
+	for (int which = 0; which < 3; which++) {
+		struct source s;
+		struct doubt d;
+		uint64_t n = 0;
+
+		open_source(&s, &kind, 1, 7);
+		s.task.out.shape[0] = 2;
+		s.task.tail = 1;
+		s.task.tail_factor = 2;
+		doubt_begin(&d, &s.task, &s.cert);
+		while (!d.convinced && ++n < HONEST / 4) {
+			double worse = n > 1000 ? 10 : 1;
+			double first = sqrt(tailed(&s.rng)) * RANGE * kind.certified;
+			double last = fmin(1, tailed(&s.rng) * kind.certified / 2) * 500;
+			const double ref[] = { answer(&s.rng) * 1000, 500 };
+			const double got[] = { ref[0] + first * (which == 1 ? worse : 1),
+					       ref[1] + last * (which == 2 ? worse : 1) };
+
+			(void)doubt_add(&d, ref, got, 2, 1);
+		}
+		if (which == 0)
+			ck_assert(!d.convinced);
+		else
+			ck_assert_msg(d.convinced && n > 1000 && n < 3000, "part %d: %llu", which,
+				      (unsigned long long)n);
+	}
 }
 END_TEST
 
@@ -351,6 +386,7 @@ static Suite *doubt_suite(int packages)
 	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, an_honest_model_is_never_suspended, 0, KINDS);
 	tcase_add_loop_test(tc, a_worse_model_is_suspended_soon_whenever_it_becomes_so, 0, KINDS);
+	tcase_add_test(tc, either_part_of_an_answer_can_be_doubted);
 	tcase_add_test(tc, an_answer_that_is_no_number_is_enough_where_errors_have_no_bound);
 	tcase_add_test(tc, a_metric_over_an_unknown_range_is_held_against_nobody);
 	tcase_add_loop_test(tc, a_package_on_the_records_of_its_task_is_not_suspended, 0, packages);

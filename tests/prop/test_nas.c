@@ -353,6 +353,35 @@ START_TEST(comparators_give_the_exact_median)
 }
 END_TEST
 
+/* An energy that is always there hides in loud blocks: the certificate is that of quiet ones. */
+START_TEST(a_certificate_of_two_parts_is_that_of_the_worst_kind_of_records)
+{
+	const struct harvest_task *t = task_find("features64");
+	struct nas_request q = request(t, 1);
+	struct nas_front *f = NULL;
+	struct nas_verdict v;
+	struct package *p;
+	char why[300] = "";
+
+	ck_assert_msg(nas_search(&q, &f, why, sizeof(why)) == HV_OK, "%s", why);
+	ck_assert_uint_eq(f->n, 1);
+	ck_assert_uint_le(f->of[0].host_cycles, t->cpu_cycles / 3);
+	p = f->of[0].package;
+	ck_assert_int_eq(nas_certify(p, t, NAS_TEST_STREAM, 3072, &v, why, sizeof(why)), HV_OK);
+	ck_assert_double_lt(p->cert.certified, t->goal);
+	ck_assert_double_gt(p->cert.certified, 0.0034); /* of the medians */
+	for (uint32_t i = p->host->n_ins; i-- > 0;)
+		if (p->host->ins[i].op == HP_IN && p->host->ins[i].index == 63) {
+			p->host->ins[i] = (struct hostprog_ins){ .op = HP_CONST, .k = 1500 };
+			break;
+		}
+	ck_assert_int_eq(nas_certify(p, t, NAS_TEST_STREAM, 3072, &v, why, sizeof(why)), HV_OK);
+	ck_assert_double_gt(v.whole, t->pass);
+	ck_assert_double_gt(p->cert.certified, 1.5 * v.whole);
+	nas_front_free(f);
+}
+END_TEST
+
 /* Real and imaginary parts of bins, lengths by the host: within a third of the exact code. */
 START_TEST(parts_of_bins_give_their_lengths)
 {
@@ -415,6 +444,7 @@ int main(void)
 	tcase_add_test(t, a_record_is_judged_in_the_unit_of_the_whole);
 	tcase_add_test(t, a_hosted_package_with_another_shape_is_refused);
 	tcase_add_test(t, comparators_give_the_exact_median);
+	tcase_add_test(t, a_certificate_of_two_parts_is_that_of_the_worst_kind_of_records);
 	tcase_add_test(t, parts_of_bins_give_their_lengths);
 	tcase_add_test(t, a_task_that_answers_nothing_is_refused);
 	if (getenv("HARVEST_LONG") != NULL)

@@ -129,9 +129,38 @@ START_TEST(a_task_leaves_records_out_of_its_mean)
 }
 END_TEST
 
+START_TEST(the_worse_part_of_an_answer_counts)
+{
+	struct harvest_task t = { .size = sizeof(t),
+				  .metric = HARVEST_WORST_PART,
+				  .out = { HARVEST_F32, 1, { 3 } },
+				  .range = 100,
+				  .tail = 1,
+				  .tail_factor = 2 };
+	static const double ref[] = { 0, 50, 10 };
+	struct hv_metric m = hv_metric_begin_of(&t);
+
+	hv_metric_add_of(&m, &t, NULL, ref, ref);
+	ck_assert(hv_metric_value(&m) == 0);
+	hv_metric_add_of(&m, &t, NULL, ref, (const double[]){ 3, 50, 10.5 });
+	ck_assert(near(hv_metric_value(&m), 2 * 0.05 / 2)); /* of two records */
+	hv_metric_add_of(&m, &t, NULL, ref, (const double[]){ 30, 50, 10 });
+	ck_assert(near(hv_metric_value(&m), sqrt((9.0 + 900) / 6) / 100));
+	hv_metric_add_of(&m, &t, NULL, ref, (const double[]){ 0, 50, NOT });
+	hv_metric_add_of(&m, &t, NULL, ref, (const double[]){ 0, 50, NOT });
+	ck_assert(near(hv_metric_value(&m), 2 * 2.05 / 5)); /* no number: wrong by all of it */
+	hv_metric_add_of(&m, &t, NULL, ref, (const double[]){ NOT, 50, 10 });
+	ck_assert(hv_metric_value(&m) == INF);
+	m = hv_metric_begin_of(&t);
+	m.range = 0; /* the ruler is the range of the first elements */
+	hv_metric_add_of(&m, &t, NULL, ref, (const double[]){ 0, 51, 10 });
+	ck_assert(near(hv_metric_value(&m), sqrt(0.5) / 50));
+}
+END_TEST
+
 START_TEST(nothing_measured_is_not_a_number_and_meets_nothing)
 {
-	for (int kind = HARVEST_SNR_DB; kind <= HARVEST_IMAGE_DIFF; kind++) {
+	for (int kind = HARVEST_SNR_DB; kind <= HARVEST_WORST_PART; kind++) {
 		struct hv_metric m = hv_metric_begin((enum harvest_metric)kind);
 		double v = hv_metric_value(&m);
 
@@ -148,7 +177,7 @@ START_TEST(a_budget_of_zero_asks_for_the_exact_answer)
 	ck_assert(hv_metric_meets(HARVEST_SNR_DB, INF, 0));
 	ck_assert(!hv_metric_meets(HARVEST_SNR_DB, 300, 0));
 	ck_assert(hv_metric_exact(HARVEST_SNR_DB) == INF);
-	for (int k = HARVEST_NRMSE; k <= HARVEST_IMAGE_DIFF; k++) {
+	for (int k = HARVEST_NRMSE; k <= HARVEST_WORST_PART; k++) {
 		enum harvest_metric kind = (enum harvest_metric)k;
 
 		ck_assert(hv_metric_exact(kind) == 0);
@@ -175,7 +204,7 @@ END_TEST
 
 START_TEST(names_are_unique_and_found_again)
 {
-	for (int k = HARVEST_SNR_DB; k <= HARVEST_IMAGE_DIFF; k++)
+	for (int k = HARVEST_SNR_DB; k <= HARVEST_WORST_PART; k++)
 		ck_assert_int_eq((int)hv_metric_find(hv_metric_text((enum harvest_metric)k)), k);
 	ck_assert_str_eq(hv_metric_text(HARVEST_SNR_DB), "snr_db");
 	ck_assert_str_eq(hv_metric_text((enum harvest_metric)0), "?");
@@ -193,6 +222,7 @@ static Suite *metric_suite(void)
 	tcase_add_test(tc, range_and_image_errors_equal_the_hand_computed_values);
 	tcase_add_test(tc, a_wrong_answer_to_a_constant_has_no_range_to_be_measured_by);
 	tcase_add_test(tc, a_task_leaves_records_out_of_its_mean);
+	tcase_add_test(tc, the_worse_part_of_an_answer_counts);
 	tcase_add_test(tc, nothing_measured_is_not_a_number_and_meets_nothing);
 	tcase_add_test(tc, a_budget_of_zero_asks_for_the_exact_answer);
 	tcase_add_test(tc, the_certified_value_must_be_on_the_right_side_of_the_budget);

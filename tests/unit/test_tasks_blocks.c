@@ -371,6 +371,24 @@ START_TEST(median9_is_the_fifth_of_nine_sorted)
 }
 END_TEST
 
+START_TEST(features64_are_the_medians_and_the_root_mean_square)
+{
+	double apart[57];
+
+	for (uint64_t i = 0; i < 12; i++) {
+		features64_sample(5, i, x);
+		features64_reference(x, y);
+		median9_reference(x, apart);
+		rms64_reference(x, apart + 56);
+		ck_assert_mem_eq(y, apart, sizeof(apart));
+	}
+	for (size_t i = 0; i < 64; i++)
+		x[i] = INT16_MIN;
+	features64_reference(x, y);
+	ck_assert(y[56] == INT16_MAX);
+}
+END_TEST
+
 START_TEST(rms64_of_known_blocks_is_known)
 {
 	for (size_t i = 0; i < 64; i++)
@@ -421,6 +439,7 @@ static Suite *blocks_suite(void)
 	tcase_add_loop_test(sig, iir_state_is_balanced_and_scaled, 0, 3);
 	tcase_add_loop_test(sig, iir_states_of_the_domain_do_not_reach_the_rails, 0, 3);
 	tcase_add_loop_test(sig, median9_is_the_fifth_of_nine_sorted, 0, 20);
+	tcase_add_test(sig, features64_are_the_medians_and_the_root_mean_square);
 	tcase_add_test(sig, rms64_of_known_blocks_is_known);
 	tcase_add_loop_test(sig, vibration_has_its_levels_and_impulses, 0, 3);
 	suite_add_tcase(s, sig);
