@@ -113,6 +113,18 @@ static double cost_of(const struct nas_found *x, const struct nas_request *q)
 	return x->cycles;
 }
 
+static bool is_cheaper(const struct nas_found *a, const struct nas_found *b,
+		       const struct nas_request *q)
+{
+	if (cost_of(a, q) != cost_of(b, q))
+		return cost_of(a, q) < cost_of(b, q);
+	if (a->host_cycles != b->host_cycles)
+		return a->host_cycles < b->host_cycles;
+	if (a->words != b->words)
+		return a->words < b->words;
+	return a->weight_bytes < b->weight_bytes;
+}
+
 struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request *q, bool *meets)
 {
 	struct nas_found *best = NULL, *least = NULL;
@@ -126,8 +138,7 @@ struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request
 			least = x;
 		if (!hv_metric_meets(q->task->metric, x->error, q->max_error))
 			continue;
-		if (best == NULL || cost_of(x, q) < cost_of(best, q) ||
-		    (cost_of(x, q) == cost_of(best, q) && x->host_cycles < best->host_cycles))
+		if (best == NULL || is_cheaper(x, best, q))
 			best = x;
 	}
 	*meets = best != NULL;

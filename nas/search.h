@@ -65,8 +65,8 @@ void nas_front_free(struct nas_front *f); /* NULL is fine */
 /* Adds one; drops what it beats, or itself. Takes the package in every case. */
 void nas_front_add(struct nas_front *f, const struct harvest_task *task, struct nas_found found);
 /* The cheapest that meets error and limits, by accelerator cycles, then host cycles (by the time
- * of both, where max_host_cycles is 0); else the one of least error. NULL: nothing found. *meets:
- * it does. */
+ * of both, where max_host_cycles is 0), words, weights; else the one of least error. NULL: nothing
+ * found. *meets: it does. */
 struct nas_found *nas_front_choose(struct nas_front *f, const struct nas_request *q, bool *meets);
 /* Something in it leaves the host at most what it may do. */
 bool nas_front_within(const struct nas_front *f, const struct nas_request *q);
@@ -86,8 +86,8 @@ HV_NODISCARD int nas_front_add_package(struct nas_front *f, struct nas_request *
 				       size_t records, char *why, size_t cap);
 
 /* The same, its error being that over d. */
-HV_NODISCARD int nas_front_add_judged(struct nas_front *f, struct nas_request *q,
-				      struct package *p, const char *engine, const char *text,
+HV_NODISCARD int nas_front_add_judged(struct nas_front *f, struct nas_request *q, struct package *p,
+				      const char *engine, const char *text,
 				      const struct nas_data *d, char *why, size_t cap);
 
 /* Engines. Each adds what it finds; HV_E_NOENT: not for this task. */
