@@ -34,31 +34,63 @@ static void scales_of(const struct wide_net *net, unsigned l, float *scale)
 	}
 }
 
+struct need {
+	float most; /* of a unit's weights at shift 0 */
+	float worth; /* what the unit adds to the next layer's sums */
+};
+
 static int compare(const void *a, const void *b)
 {
-	float x = *(const float *)a, y = *(const float *)b;
+	float x = ((const struct need *)a)->most, y = ((const struct need *)b)->most;
 
 	return (x > y) - (x < y);
 }
 
-/* The shift that all but a tenth of the units can do with; need: the largest weight of each at
- * shift 0. */
-static int shift_for(const float *need, unsigned n)
+/* The shift that the units can do with which make nine tenths of the next layer's sums. Units
+ * that hardly ever answer would need a large one, for nothing. */
+static int shift_for(const struct need *need, unsigned n)
 {
-	float sorted[WIDE_UNITS_MAX], most;
+	struct need sorted[WIDE_UNITS_MAX];
+	float all = 0, sum = 0, most = 0;
 	int shift;
 
-	memcpy(sorted, need, n * sizeof(float));
-	qsort(sorted, n, sizeof(float), compare);
-	most = sorted[n - 1 - n / 10];
+	memcpy(sorted, need, n * sizeof(*need));
+	qsort(sorted, n, sizeof(*sorted), compare);
+	for (unsigned u = 0; u < n; u++)
+		all += sorted[u].worth;
+	for (unsigned u = 0; u < n && (u == 0 || sum < 0.9F * all); u++) {
+		sum += sorted[u].worth;
+		most = sorted[u].most;
+	}
 	shift = most > 0 ? (int)ceilf(log2f(most / 127)) : 0;
 	return shift < -7 ? -7 : shift > 7 ? 7 : shift;
+}
+
+/* Size of what unit u of layer l adds to the sums of the next one. */
+static float worth_of(const struct wide_net *net, unsigned l, unsigned u)
+{
+	const struct wide_layer *y = &net->layer[l], *next = y + 1;
+	float h2 = 0, w2 = 0;
+
+	for (unsigned i = 0; i < WIDE_SHARDS; i++)
+		for (unsigned k = 0; k < WIDE_SHARD_ROWS; k++) {
+			float h = net->shard[i].h[l][(size_t)k * y->out + u];
+
+			h2 += h * h;
+		}
+	for (unsigned o = 0; o < next->out; o++) {
+		float w = net->v[next->weights + (size_t)o * next->in + u];
+
+		w2 += w * w;
+	}
+	return sqrtf(h2 * w2);
 }
 
 static void convert_hidden(struct wide_net *net, unsigned l, const float *from, float *scale)
 {
 	struct wide_layer *y = &net->layer[l];
-	float *w = net->v + y->weights, *b = net->v + y->bias, need[WIDE_UNITS_MAX], step;
+	float *w = net->v + y->weights, *b = net->v + y->bias, step;
+	struct need need[WIDE_UNITS_MAX];
 
 	scales_of(net, l, scale);
 	for (unsigned u = 0; u < y->out; u++) {
@@ -67,13 +99,14 @@ static void convert_hidden(struct wide_net *net, unsigned l, const float *from, 
 		for (unsigned k = 0; k < y->in; k++)
 			row[k] *= 128 * scale[u] / from[k];
 		b[u] *= scale[u];
-		need[u] = fmaxf(largest(row, y->in), fabsf(b[u]));
+		need[u] = (struct need){ fmaxf(largest(row, y->in), fabsf(b[u])),
+					 worth_of(net, l, u) };
 	}
 	y->shift = shift_for(need, y->out);
 	y->factor = ldexpf(1, y->shift - 7);
 	y->bias_unit = step = ldexpf(1, y->shift);
 	for (unsigned u = 0; u < y->out; u++) {
-		float fit = need[u] > 127 * step ? 127 * step / need[u] : 1;
+		float fit = need[u].most > 127 * step ? 127 * step / need[u].most : 1;
 
 		scale[u] *= fit;
 		b[u] *= fit / step;
