@@ -6,8 +6,8 @@
 /* Steps of Adam: rate rises over the first steps and falls like a cosine. The last part of them
  * is for the whole-number net, whose weights count in steps of int8. */
 enum { WATCH_STEPS = 64 };
-static const double whole_share = 0.2, rise_share = 0.04;
-static const float first_rate = 2e-3F, first_whole_rate = 0.15F;
+static const double whole_share = 0.3, rise_share = 0.04;
+static const float whole_rate = 0.08F;
 
 struct training {
 	struct wide_net *net;
@@ -33,6 +33,17 @@ static int run_learn(void *ctx, unsigned i)
 	return HV_OK;
 }
 
+/* The longer a net learns the smaller its steps may be, and the wider it is: every unit of a
+ * layer moves the sums of the next. */
+static float real_rate(const struct wide_net *net, unsigned steps)
+{
+	unsigned most = 64;
+
+	for (unsigned l = 0; l < net->layers; l++)
+		most = net->layer[l].out > most ? net->layer[l].out : most;
+	return fminf(8 / sqrtf((float)most * (float)steps), 0.016F);
+}
+
 static float rate_at(double share, double rise)
 {
 	double up = share < rise ? (share + 1e-3) / rise : 1;
@@ -53,15 +64,15 @@ static int train(struct wide_pool *pool, const struct wide_effort *e, struct wid
 {
 	struct training t = { .net = net, .pool = pool };
 	unsigned whole = (unsigned)(whole_share * e->steps), real = e->steps - whole;
+	const float rate = real_rate(net, e->steps);
 	int r = HV_OK;
 
 	for (unsigned s = 0; r == HV_OK && s < e->steps; s++) {
 		if (s == real)
 			r = wide_net_make_whole(net);
 		t.batch = s;
-		t.rate = s < real ? first_rate * rate_at((double)s / real * 0.9, rise_share)
-				  : first_whole_rate *
-					    rate_at((double)(s - real) / whole, rise_share);
+		t.rate = s < real ? rate * rate_at(0.9 * s / real, rise_share)
+				  : whole_rate * rate_at((double)(s - real) / whole, rise_share);
 		if (r == HV_OK)
 			r = wide_pool_need(pool, s, why, cap);
 		if (r == HV_OK)

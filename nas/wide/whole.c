@@ -19,19 +19,23 @@ static float largest(const float *v, size_t n)
 	return most;
 }
 
-/* Scales at which what each unit answered at most is 127. */
+/* Scales at which what each unit answered at most is 127. What hardly answered, or not at all, is
+ * not taken for smaller than a share of the layer's largest: it will answer more one day. */
 static void scales_of(const struct wide_net *net, unsigned l, float *scale)
 {
+	const float least = 0.05F;
 	unsigned n = net->layer[l].out;
+	float top = 0;
 
 	for (unsigned u = 0; u < n; u++) {
-		float most = 0;
-
+		scale[u] = 0;
 		for (unsigned i = 0; i < WIDE_SHARDS; i++)
 			for (unsigned k = 0; k < WIDE_SHARD_ROWS; k++)
-				most = fmaxf(most, net->shard[i].h[l][(size_t)k * n + u]);
-		scale[u] = most > 0 ? 127 / most : 1;
+				scale[u] = fmaxf(scale[u], net->shard[i].h[l][(size_t)k * n + u]);
+		top = fmaxf(top, scale[u]);
 	}
+	for (unsigned u = 0; u < n; u++)
+		scale[u] = top > 0 ? 127 / fmaxf(scale[u], least * top) : 1;
 }
 
 struct need {

@@ -245,6 +245,44 @@ START_TEST(a_decision_is_learnt_and_the_same_whatever_the_threads)
 }
 END_TEST
 
+static void distance_reference(const void *in, double *out)
+{
+	int16_t x[INS];
+
+	memcpy(x, in, sizeof(x));
+	out[0] = abs(x[0] - x[1]) + abs(x[5] - x[9]);
+}
+
+/* The same engine for numbers: what it has learnt explains most of how they vary. */
+START_TEST(numbers_are_learnt_by_their_squares)
+{
+	struct harvest_task distance = decision;
+	struct nas_plan *plan = calloc(1, sizeof(*plan));
+	struct wide_effort e = { .shape = { 1, { 16 } }, .steps = 400, .seed = 2, .threads = 1 };
+	struct wide_pool pool;
+	struct wide_net *net = NULL;
+	struct nas_data some;
+	char why[300] = "";
+
+	distance.metric = HARVEST_NRMSE;
+	distance.out.dtype = HARVEST_S32;
+	distance.reference = distance_reference;
+	for (unsigned i = 0; i < INS; i++)
+		ck_assert(nas_plan_channel(plan, nas_plan_in(plan, i), 1.0 / 128, -128.5));
+	plan->targets = 1;
+	ck_assert_int_eq(nas_data_draw(&distance, 1, 0, 1000, &some, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(wide_pool_new(plan, &some, &pool), HV_OK);
+	ck_assert(!pool.decides);
+	ck_assert_msg(wide_train(&pool, &e, &net, why, sizeof(why)) == HV_OK, "%s", why);
+	ck_assert(net->whole);
+	ck_assert_double_lt(wide_net_loss(net), 0.01); /* half the variance before */
+	wide_net_free(net);
+	wide_pool_clear(&pool);
+	nas_data_clear(&some);
+	free(plan);
+}
+END_TEST
+
 START_TEST(inputs_that_cost_the_host_too_much_are_refused)
 {
 	struct nas_request q = request(1);
@@ -270,6 +308,7 @@ int main(void)
 	tcase_add_test(t, a_whole_net_answers_as_the_accelerator_does);
 	tcase_add_test(t, making_a_net_whole_keeps_its_answers);
 	tcase_add_test(t, a_decision_is_learnt_and_the_same_whatever_the_threads);
+	tcase_add_test(t, numbers_are_learnt_by_their_squares);
 	tcase_add_test(t, inputs_that_cost_the_host_too_much_are_refused);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
