@@ -10,6 +10,7 @@ models_searched = \
 	heading-pass \
 	inversek2j-goal \
 	inversek2j-pass \
+	jmeint-pass \
 	jpeg50-goal \
 	jpeg50-pass \
 	jpeg75-goal \
