@@ -11,6 +11,7 @@ models_searched = \
 	inversek2j-goal \
 	inversek2j-pass \
 	jmeint-pass \
+	jmeint_balanced-pass \
 	jpeg50-goal \
 	jpeg50-pass \
 	jpeg75-goal \
