@@ -16,6 +16,8 @@ enum {
 	SHUFFLED = 8192,
 	SHUFFLED_OUT = 8, /* a view that shuts out fewer of them says nothing new */
 	RECORDS_LEAST = 1 << 12,
+	RARE = 1 << 16, /* one fresh record in so many may be outside, a cell before the rim */
+	WIDER_MOST = 3,
 };
 static const double draw_s = 10; /* a slow plug-in's records get fewer rather than take longer */
 /* Even records of the box may be answered so much worse than certified; beyond, a support has to
@@ -287,32 +289,55 @@ static int trim(struct support *s)
 	return r < 0 ? r : HV_OK;
 }
 
-/* One try with cells of a size. NULL in *to: every record of the box is inside. */
-static int mark(const struct package *p, const struct draws *d, unsigned side, struct support **to,
-		bool *holds)
+/* The views that are worth it. */
+static int choose_views(struct support *s, const struct package *p, const struct draws *d)
 {
-	bool paired = tensor_elements(&d->task->in) <= SUPPORT_PAIRED_MAX;
-	struct support *s =
-		support_new(d->task->in.dtype, (uint32_t)tensor_elements(&d->task->in), side);
-	int r = s == NULL ? HV_E_NOMEM : paired ? pairs(s, p, d) : statistics(s, p, d);
+	bool paired = s->elements <= SUPPORT_PAIRED_MAX;
+	int r = paired ? pairs(s, p, d) : statistics(s, p, d);
 
-	*to = NULL;
-	*holds = true;
 	for (size_t i = 0; r == HV_OK && i < d->n; i++)
 		support_mark(s, d->train + i * d->bytes);
-	if (r == HV_OK && !paired)
-		support_fill(s);
-	/* Few records of many elements: their hull is drawn with a wide margin. */
-	for (int i = paired ? 1 : 2; r == HV_OK && i > 0; i--)
+	if (r == HV_OK)
 		r = support_dilate(s);
 	if (r == HV_OK)
 		r = drop_idle(s, d);
-	if (r == HV_OK && outsiders(s, d) > 0)
+	return r == HV_OK ? trim(s) : r;
+}
+
+/* Tails are thin: a cell further out is as many times rarer as the one before. So cells are marked
+ * one wider until next to no fresh record is outside, and then once more. */
+static int grow(struct support *s, const struct draws *d, bool *holds)
+{
+	bool paired = s->elements <= SUPPORT_PAIRED_MAX;
+	int r = HV_OK;
+
+	support_clear(s);
+	for (size_t i = 0; i < d->n; i++)
+		support_mark(s, d->train + i * d->bytes);
+	if (!paired) { /* few records of many elements: their hull, with a margin */
+		support_fill(s);
+		r = support_dilate(s);
+	}
+	for (int i = 0; r == HV_OK && i < WIDER_MOST && outsiders(s, d) > d->n / RARE; i++)
 		r = support_dilate(s);
 	if (r == HV_OK)
-		r = trim(s);
-	if (r == HV_OK)
-		*holds = outsiders(s, d) == 0;
+		r = support_dilate(s);
+	*holds = r == HV_OK && outsiders(s, d) == 0;
+	return r;
+}
+
+/* One try with cells of a size. NULL in *to: every record of the box is inside, or not *holds. */
+static int mark(const struct package *p, const struct draws *d, unsigned side, struct support **to,
+		bool *holds)
+{
+	struct support *s =
+		support_new(d->task->in.dtype, (uint32_t)tensor_elements(&d->task->in), side);
+	int r = s == NULL ? HV_E_NOMEM : choose_views(s, p, d);
+
+	*to = NULL;
+	*holds = true;
+	if (r == HV_OK && s->n_views > 0)
+		r = grow(s, d, holds);
 	if (r == HV_OK && s->n_views > 0 && *holds)
 		*to = s;
 	else

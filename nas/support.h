@@ -5,9 +5,10 @@
 
 /* The domain of a package with a host program, into the package: ranges of the elements, those
  * that the task tells or those of its records; and the support, where its records lie within
- * them (accel/package/support.h). The support is drawn from records of the training stream, a
- * cell wider than them, with the largest cells that it takes until no record of the validation
- * stream, as many again, is outside; none at all when 8 cells a side do not do. Records of up
+ * them (accel/package/support.h). The support is drawn from records of the training stream,
+ * and grown until next to no record of the validation stream, as many again, is outside, and
+ * then a cell more; with larger cells until none is, and none at all when 8 cells a side do not
+ * do. Records of up
  * to 24 elements: every element, every pair of elements, and the level of all; a pair or a
  * level that refuses no more than one in a thousand records put together of the elements of
  * different ones is left out, because the elements explain it. Longer ones: the hull of

@@ -241,6 +241,12 @@ size_t support_outside(const struct support *s, const void *records, size_t n)
 	return n;
 }
 
+void support_clear(struct support *s)
+{
+	for (unsigned i = 0; i < s->n_views; i++)
+		memset(s->view[i].bits, 0, (support_view_cells(s, &s->view[i]) + 7) / 8);
+}
+
 void support_mark(struct support *s, const void *record)
 {
 	uint8_t cell[SUPPORT_AXES_MAX];

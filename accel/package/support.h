@@ -65,6 +65,8 @@ HV_NODISCARD int support_view_add(struct support *s, uint16_t x, uint16_t y);
 /* Out with view i; those behind it move up. */
 void support_view_drop(struct support *s, unsigned i);
 
+/* No cell is marked. */
+void support_clear(struct support *s);
 /* A record comes here: in every view. */
 void support_mark(struct support *s, const void *record);
 /* The cells around marked ones are marked too. HV_E_NOMEM. */

@@ -66,8 +66,7 @@ void h_status(struct conn *c, const struct ipc_frame *f, const void *msg)
 	n = n < DISPATCH_BOARDS_MAX ? n : DISPATCH_BOARDS_MAX;
 	all = hv_arena_zero(a, n, sizeof(*all));
 	reply.boards = hv_arena_zero(a, n, sizeof(*reply.boards));
-	if (all == NULL || reply.boards == NULL ||
-	    !telemetry_suspended(with->models, &reply, a)) {
+	if (all == NULL || reply.boards == NULL || !telemetry_suspended(with->models, &reply, a)) {
 		too_large(c, f->tag);
 		return;
 	}

@@ -3,6 +3,7 @@
 #include "nas/certify.h"
 #include "tasks/catalog.h"
 #include "tasks/metric.h"
+#include "util/rng.h"
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -25,9 +26,9 @@ static const struct {
 	const char *file;
 	double better; /* even records that the support lets in, against all of the ranges */
 } hollow[] = {
-	{ "heading/heading-pass.hvm", 20 },
+	{ "heading/heading-pass.hvm", 12 },
 	{ "inversek2j/inversek2j-pass.hvm", 5 },
-	{ "blackscholes/blackscholes-pass.hvm", 4 },
+	{ "blackscholes/blackscholes-pass.hvm", 3 },
 };
 
 START_TEST(records_between_which_the_ranges_are_empty_are_refused_and_no_fresh_ones)
@@ -39,7 +40,8 @@ START_TEST(records_between_which_the_ranges_are_empty_are_refused_and_no_fresh_o
 	uint64_t refused = nas_refused(p, t, FRESH_STREAM, FRESH);
 
 	ck_assert_ptr_nonnull(s);
-	ck_assert_msg(refused <= FRESH / 10000, "%llu of %d fresh records are refused",
+	/* A job of many records is refused for one of them. */
+	ck_assert_msg(refused == 0, "%llu of %d fresh records are refused",
 		      (unsigned long long)refused, FRESH);
 	ck_assert_int_eq(nas_probe(p, t, 1, 16384, &with), HV_OK);
 	p->support = NULL;
@@ -49,7 +51,7 @@ START_TEST(records_between_which_the_ranges_are_empty_are_refused_and_no_fresh_o
 	ck_assert_msg(with.support * hollow[_i].better < without.box,
 		      "error of even records %.4g, of those let in %.4g", without.box,
 		      with.support);
-	ck_assert_double_lt(with.support, 6 * p->cert.certified);
+	ck_assert_double_lt(with.support, 8 * p->cert.certified);
 	package_free(p);
 }
 END_TEST
@@ -149,6 +151,51 @@ START_TEST(ranges_that_no_task_tells_are_those_of_its_records_and_a_little_more)
 }
 END_TEST
 
+/* Blocks of one slope each, a little rough: of these the picture codec makes next to no error. */
+static void slope(uint64_t seed, uint64_t index, void *in)
+{
+	uint8_t px[64];
+	struct hv_rng r;
+	double at, dx, dy;
+
+	hv_rng_seed(&r, seed * 1000003 + index);
+	at = hv_rng_uniform(&r, 80, 170);
+	dx = hv_rng_uniform(&r, -6, 6);
+	dy = hv_rng_uniform(&r, -6, 6);
+	for (int i = 0; i < 64; i++)
+		px[i] = (uint8_t)lround(at + dx * (i % 8 - 3.5) + dy * (i / 8 - 3.5) +
+					hv_rng_uniform(&r, -2, 2));
+	memcpy(in, px, sizeof(px));
+}
+
+START_TEST(of_long_records_those_of_another_roughness_are_refused)
+{
+	struct package *p = package_of("jpeg50/jpeg50-pass.hvm");
+	struct harvest_task t = *task_find(p->task);
+	struct nas_verdict v;
+	struct hv_rng r;
+	uint8_t px[64];
+	char why[300] = "";
+
+	t.sample = slope;
+	ck_assert_int_eq(nas_certify(p, &t, NAS_TEST_STREAM, 1024, &v, why, sizeof(why)), HV_OK);
+	ck_assert_int_eq(nas_domain(p, &t), HV_OK);
+	ck_assert_ptr_nonnull(p->support);
+	ck_assert_uint_le(nas_refused(p, &t, FRESH_STREAM, FRESH), FRESH / 10000);
+	hv_rng_seed(&r, 1);
+	for (int k = 0; k < 1000; k++) {
+		for (int i = 0; i < 64; i++)
+			px[i] = (uint8_t)hv_rng_below(&r, 256);
+		ck_assert(!package_in_domain(p, px));
+	}
+	slope(FRESH_STREAM, 1, px);
+	for (int i = 0; i < 64; i++)
+		px[i] = (uint8_t)(px[i] / 8); /* far darker than any */
+	ck_assert(!package_in_domain(p, px));
+	package_free(p);
+}
+END_TEST
+
 static Suite *domain_suite(void)
 {
 	Suite *s = suite_create("domain");
@@ -164,6 +211,7 @@ static Suite *domain_suite(void)
 	tcase_add_loop_test(tc, where_all_of_the_ranges_is_answered_as_certified_nothing_is_refused,
 			    0, 4);
 	tcase_add_test(tc, ranges_that_no_task_tells_are_those_of_its_records_and_a_little_more);
+	tcase_add_test(tc, of_long_records_those_of_another_roughness_are_refused);
 	suite_add_tcase(s, tc);
 	return s;
 }
