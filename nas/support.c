@@ -19,7 +19,7 @@ enum {
 	RARE = 1 << 16, /* one fresh record in so many may be outside, a cell before the rim */
 	WIDER_MOST = 3,
 };
-static const double draw_s = 10; /* a slow plug-in's records get fewer rather than take longer */
+static const double draw_s = 120; /* a slow plug-in's records get fewer rather than take longer */
 /* Even records of the box may be answered so much worse than certified; beyond, a support has to
  * make them better by so much. */
 static const double hollow = 1.5, helping = 0.67;
