@@ -11,6 +11,7 @@ static const struct {
 	bool alone;
 } loops[] = {
 	{ "blackscholes",    loop_option_run, false },
+	{ "dct8x8",          loop_parts_run, true },
 	{ "features64",      loop_parts_run, false },
 	{ "fft128",          loop_parts_run, false },
 	{ "fft256",          loop_parts_run, false },

@@ -189,6 +189,53 @@ START_TEST(no_single_tone_is_answered_worse_than_the_worst_tone)
 }
 END_TEST
 
+/* What 99.9 % of jobs of 16 records of the stream would exceed, were their SNR normal, when the
+ * answers are exact but for rounding; a certificate adds what 256 draws do not tell. */
+static double rounding_alone_db(const char *name, double *whole_db)
+{
+	enum { RECORDS = 4096, JOB = 16, MOST = 64 };
+	const struct harvest_task *t = task_find(name);
+	double ref[MOST], got[MOST], all[2] = { 0, 0 };
+	double sum = 0, sum2 = 0, jobs = RECORDS / JOB, db;
+	int16_t in[MOST], out[MOST];
+
+	ck_assert_uint_le(tensor_elements(&t->out), MOST);
+	for (uint64_t i = 0; i < RECORDS; i += JOB) {
+		double ref2 = 0, err2 = 0;
+
+		for (uint64_t k = i; k < i + JOB; k++) {
+			t->sample(BOUND_TEST_STREAM, k, in);
+			task_exact(t, in, out, ref);
+			tensor_to_double(&t->out, out, got);
+			for (size_t e = 0; e < tensor_elements(&t->out); e++) {
+				ref2 += ref[e] * ref[e];
+				err2 += (ref[e] - got[e]) * (ref[e] - got[e]);
+			}
+		}
+		db = 10 * log10(ref2 / err2);
+		sum += db;
+		sum2 += db * db;
+		all[0] += ref2;
+		all[1] += err2;
+	}
+	*whole_db = 10 * log10(all[0] / all[1]);
+	return sum / jobs - 3.09 * sqrt(sum2 / jobs - sum / jobs * sum / jobs);
+}
+
+/* Why no package of these is certified at the goal, while its answers to the whole stream are. */
+START_TEST(rounding_alone_keeps_some_jobs_below_the_goal)
+{
+	static const char *const names[] = { "dct8x8", "iir_c02" };
+	const struct harvest_task *t = task_find(names[_i]);
+	double whole, least = rounding_alone_db(names[_i], &whole);
+
+	printf("  %s: exact answers have %.1f dB, 99.9 %% of jobs of 16 have %.1f dB\n", t->name,
+	       whole, least);
+	ck_assert_double_lt(least, t->goal);
+	ck_assert_double_gt(whole, t->goal);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("bound");
@@ -202,6 +249,7 @@ int main(void)
 			    0, is_long ? 4000 : 60);
 	tcase_add_loop_test(tc, transforms_keep_their_bound_and_nearly_attain_it, 0, 9);
 	tcase_add_test(tc, no_single_tone_is_answered_worse_than_the_worst_tone);
+	tcase_add_loop_test(tc, rounding_alone_keeps_some_jobs_below_the_goal, 0, 2);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
