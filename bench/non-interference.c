@@ -74,6 +74,8 @@ static int read_file(const char *path, struct evidence *e)
 
 	if (f == NULL || why == NULL) {
 		fprintf(stderr, "non-interference: %s cannot be read\n", path);
+		if (f != NULL)
+			fclose(f);
 		return EXIT_FILE;
 	}
 	err = evidence_read(f, path, e, why, 320);

@@ -41,10 +41,6 @@ struct name_cache {
 enum { REASONS_MAX = 256, REASON_CAP = 160 };
 
 struct dispatch {
-	/* Of the decision that is being made: reasons that name a buffer. */
-	char said[SCHED_CANDIDATES_MAX][REASON_CAP];
-	unsigned n_reasons;
-	char reasons[REASONS_MAX][REASON_CAP];
 	struct dispatch_parts with;
 	struct dispatch_events ev;
 	struct cpu *cpu;
@@ -64,6 +60,10 @@ struct dispatch {
 	struct dispatch_unit *units;
 	struct sched_candidate *log;
 	struct model *candidate_model[SCHED_CANDIDATES_MAX]; /* of the latest decision */
+	/* Of the decision that is being made: reasons that name a buffer. */
+	char said[SCHED_CANDIDATES_MAX][REASON_CAP];
+	unsigned n_reasons;
+	char reasons[REASONS_MAX][REASON_CAP];
 };
 
 /* What a decision is about. job: NULL before it is accepted. */

@@ -1,6 +1,6 @@
 /* The wait bound's processor part, counted in the agent's Arm code: every step of a board that
  * is loaded, cancelled, reset and babbled at, on a line that loses and damages frames, and after
- * every step what the primary would wait for now. */
+ * every step how long a primary that wants the accelerator at that moment would wait. */
 #include "accel/slotimg/build.h"
 #include "tests/emu/steps/counter.h"
 #include "tests/lib/board_peer.h"
