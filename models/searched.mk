@@ -27,5 +27,6 @@ models_searched = \
 	speed-goal \
 	speed-pass
 models_refused = \
+	jmeint-goal \
 	rms64-goal \
 	rms64-pass
