@@ -174,52 +174,97 @@ static bool cheapest_enough(const struct points *g, unsigned *at)
 	return least < UINT64_MAX;
 }
 
-/* Every input in the same number of pieces, alone and with one derived value. */
-static int choose_base(struct points *g, struct nas_encoding *best)
+/* What is tried first: every input in the same number of pieces, and with all products. */
+static void collect_plain(struct points *g, const struct nas_encoding *cut)
 {
-	static const uint8_t pieces[] = { 1, 3, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128 };
-	const struct nas_encoding start = *best;
-	struct nas_encoding cut = start;
-	unsigned at;
-	int r;
+	static const uint8_t pieces[] = { 1, 3, 6, 8, 12, 16, 24, 32 };
 
-	g->tries = 0;
-	cut_bases(g, &cut);
-	for (size_t i = 0; i < HV_ARRAY_SIZE(pieces); i++) {
-		collect_pieces(g, &cut, pieces[i], NAS_UNIFORM);
-		if (i > 0)
-			collect_pieces(g, &cut, pieces[i], NAS_BY_BEND);
-		if (i > 0)
-			collect_pieces(g, &cut, pieces[i], NAS_BY_RANK);
+	for (size_t i = 0; i < HV_ARRAY_SIZE(pieces); i++)
+		collect_pieces(g, cut, pieces[i], NAS_UNIFORM);
+	for (unsigned n = 1; n <= 3 && g->bases > 1 && g->bases <= 6; n += 2) {
+		struct nas_encoding e = *cut;
+
+		for (unsigned k = 0; k < e.cuts; k++)
+			e.cut[k].pieces = (uint8_t)n;
+		collect_products(g, &e, false);
+		collect_products(g, &e, true);
 	}
-	collect_curves(g, &start);
-	for (size_t i = 0; i < 3; i++) {
-		struct nas_encoding e = cut;
+}
+
+/* Then pieces where the records say, more of them, and answers bent by the host. */
+static void collect_learnt(struct points *g, const struct nas_encoding *start,
+			   const struct nas_encoding *cut)
+{
+	static const uint8_t pieces[] = { 3, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128 };
+
+	for (size_t i = 0; i < HV_ARRAY_SIZE(pieces); i++) {
+		collect_pieces(g, cut, pieces[i], NAS_BY_BEND);
+		collect_pieces(g, cut, pieces[i], NAS_BY_RANK);
+		if (pieces[i] > 32)
+			collect_pieces(g, cut, pieces[i], NAS_UNIFORM);
+	}
+	collect_curves(g, start);
+}
+
+/* Then one derived value beside them. */
+static void collect_more_values(struct points *g, const struct nas_encoding *cut)
+{
+	static const uint8_t pieces[] = { 1, 3, 6 };
+
+	for (size_t i = 0; i < HV_ARRAY_SIZE(pieces); i++) {
+		struct nas_encoding e = *cut;
 
 		for (unsigned k = 0; k < e.cuts; k++)
 			e.cut[k].pieces = pieces[i];
-		if (g->bases > 1 && g->bases <= 6) {
-			collect_products(g, &e, false);
-			collect_products(g, &e, true);
-		}
 		if (g->bases <= (i == 0 ? 4 : 3))
 			collect_derived(g, &e, ways, HV_ARRAY_SIZE(ways));
 	}
-	if (g->tries == 0) {
-		snprintf(g->why, g->cap,
-			 "task %s: putting %zu inputs into the accelerator and taking %zu results "
-			 "out takes the host more than the %llu cycles that are a third of the "
-			 "exact "
-			 "code; it stays on the CPU",
-			 g->q->task->name, g->train.ins, g->train.outs,
-			 (unsigned long long)g->q->max_host_cycles);
-		return HV_E_BUDGET;
+}
+
+static int refuse_host(struct points *g)
+{
+	snprintf(g->why, g->cap,
+		 "task %s: putting %zu inputs into the accelerator and taking %zu results out "
+		 "takes the host more than the %llu cycles that are a third of the exact code; it "
+		 "stays on the CPU",
+		 g->q->task->name, g->train.ins, g->train.outs,
+		 (unsigned long long)g->q->max_host_cycles);
+	return HV_E_BUDGET;
+}
+
+/* Alike for all inputs, in three steps of which each is taken only if those before gave nothing
+ * that is good enough. */
+static int choose_base(struct points *g, struct nas_encoding *best)
+{
+	const struct nas_encoding start = *best;
+	struct nas_encoding cut = start;
+	double error = NAN;
+
+	cut_bases(g, &cut);
+	for (unsigned step = 0; step < 3 && !g->enough; step++) {
+		unsigned at;
+		int r;
+
+		g->tries = 0;
+		if (step == 0)
+			collect_plain(g, &cut);
+		else if (step == 1)
+			collect_learnt(g, &start, &cut);
+		else
+			collect_more_values(g, &cut);
+		if (g->tries == 0 && step == 0)
+			return refuse_host(g);
+		if (g->tries == 0)
+			continue;
+		r = nas_points_try(g, &at);
+		if (r < 0)
+			return r;
+		g->enough = cheapest_enough(g, &at);
+		if (step > 0 && !nas_better(g->q->task, g->try[at].error, error))
+			continue;
+		error = g->try[at].error;
+		*best = g->try[at].e;
 	}
-	r = nas_points_try(g, &at);
-	if (r < 0)
-		return r;
-	g->enough = cheapest_enough(g, &at);
-	*best = g->try[at].e;
 	return HV_OK;
 }
 

@@ -55,7 +55,7 @@ static int fill(struct nas_data *d, uint64_t seed, uint64_t first, char *why, si
 {
 	size_t most = d->ins > d->outs ? d->ins : d->outs;
 	hv_autofree double *scratch = malloc(most * sizeof(*scratch));
-	bool changes = false;
+	bool changes = false, weighs = false;
 
 	if (scratch == NULL || d->records == NULL || d->in == NULL || d->ref == NULL ||
 	    d->weight == NULL)
@@ -65,7 +65,11 @@ static int fill(struct nas_data *d, uint64_t seed, uint64_t first, char *why, si
 
 		if (r < 0)
 			return r;
+		weighs |= d->weight[i] > 0;
 	}
+	if (!weighs)
+		return refuse(why, cap, d->task,
+			      "gives every record the weight 0: nothing is left to be judged");
 	for (size_t e = 0; e < d->outs; e++)
 		changes |= varies(d->ref + e * d->n, d->n);
 	if (!changes && d->n > 1)

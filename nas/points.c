@@ -109,13 +109,15 @@ static int climb(struct points *g, const struct setting *base)
 /* What greedy search did not reach is trained, on more records. */
 static int more_data(struct points *g, const struct nas_encoding *e)
 {
+	size_t n = g->q->budget_s < 600 ? TRAIN_MORE : TRAIN_MOST;
 	struct nas_data train = { 0 };
 	int r;
 
 	if (reached(g, false) || !nas_time_left(g->q, 0.8))
 		return HV_OK;
-	r = nas_data_draw(g->q->task, 1, 0, g->q->budget_s < 600 ? TRAIN_MORE : TRAIN_MOST, &train,
-			  g->why, g->cap);
+	while ((double)n * g->record_s > 0.15 * g->q->budget_s && n > TRAIN)
+		n /= 2; /* a function that is slow to ask */
+	r = nas_data_draw(g->q->task, 1, 0, n, &train, g->why, g->cap);
 	if (r == HV_OK)
 		r = nas_gradient_run(g->q, g->f, e, &train, &g->valid, g->why, g->cap);
 	nas_data_clear(&train);
@@ -145,6 +147,7 @@ int nas_search_points(struct nas_request *q, struct nas_front *f, char *why, siz
 {
 	const struct harvest_task *t = q->task;
 	struct points g = { .q = q, .f = f, .why = why, .cap = cap };
+	double start = nas_now_s();
 	int r;
 
 	if (tensor_elements(&t->in) > INS_MAX || tensor_elements(&t->out) > NAS_TARGETS_MAX) {
@@ -163,6 +166,7 @@ int nas_search_points(struct nas_request *q, struct nas_front *f, char *why, siz
 	r = nas_data_draw(t, 1, 0, TRAIN, &g.train, why, cap);
 	if (r == HV_OK)
 		r = nas_data_draw(t, 2, 0, VALID, &g.valid, why, cap);
+	g.record_s = (nas_now_s() - start) / (TRAIN + VALID);
 	if (r == HV_OK && q->resume != NULL)
 		r = nas_journal_open(q->resume, &g.train, &q->journal, &q->resume_damaged, why,
 				     cap);

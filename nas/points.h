@@ -35,6 +35,7 @@ struct points {
 	struct nas_request *q;
 	struct nas_front *f;
 	struct nas_data train, valid;
+	double record_s; /* seconds that a record and its answer took */
 	uint16_t base[INS_MAX]; /* values that are cut first: the inputs, or what a hint makes */
 	unsigned bases;
 	bool enough; /* the encoding that was chosen meets the aim with few units */

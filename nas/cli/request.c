@@ -48,9 +48,9 @@ void nas_cli_marks(const struct harvest_task *t, double *pass, double *goal)
 
 	*pass = HARVEST_TASK_HAS(t, pass) ? t->pass : 0;
 	*goal = HARVEST_TASK_HAS(t, goal) ? t->goal : 0;
-	if (*pass == 0)
+	if (!(*pass > 0 && isfinite(*pass)))
 		*pass = db ? 40 : 0.01;
-	if (*goal == 0)
+	if (!(*goal > 0 && isfinite(*goal)))
 		*goal = db ? 50 : 0.003;
 }
 
