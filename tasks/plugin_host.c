@@ -44,6 +44,7 @@ static void *watch_owner(void *arg)
 	(void)arg;
 	while (poll(&p, 1, -1) < 0 || (p.revents & (POLLHUP | POLLERR)) == 0)
 		;
+	kill(0, SIGKILL); /* and what it has forked */
 	_exit(0);
 }
 

@@ -99,11 +99,11 @@ static int worker_reap(struct plugin *p, bool overdue, const struct plugin_reque
 
 	doing_text(p, q, doing, sizeof(doing));
 	if (overdue)
-		kill(p->pid, SIGKILL);
+		kill(-p->pid, SIGKILL);
 	/* Else its end of the socket is closed: it is ending, or has thrown the socket away. */
 	for (int i = 0; !overdue && i < 100 && waitpid(p->pid, &status, WNOHANG) == 0; i++) {
 		if (i == 99) {
-			kill(p->pid, SIGKILL);
+			kill(-p->pid, SIGKILL);
 			break;
 		}
 		poll(NULL, 0, 1);
@@ -262,7 +262,7 @@ int plugin_exchange(struct plugin *p, struct plugin_request *q, uint32_t limit_m
 	if (recv(p->socket, &r, sizeof(r), MSG_DONTWAIT) != (ssize_t)sizeof(r))
 		return worker_reap(p, false, q, why, cap);
 	if (r.serial != p->serial || r.err > HV_OK || r.err < HV_E_WRONG) {
-		kill(p->pid, SIGKILL);
+		kill(-p->pid, SIGKILL);
 		(void)worker_reap(p, true, q, why, cap);
 		return plugin_fail(why, cap, HV_E_WRONG,
 				   "plug-in %s: its worker answers out of turn: it was stopped",
@@ -304,7 +304,8 @@ void plugin_worker_stop(struct plugin *p)
 
 	if (p->pid == 0)
 		return;
-	kill(p->pid, SIGKILL);
+	/* The group of its own that it leads: what it has forked goes, too. */
+	kill(-p->pid, SIGKILL);
 	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	worker_forget(p);
