@@ -174,6 +174,25 @@ static bool cheapest_enough(const struct points *g, unsigned *at)
 	return least < UINT64_MAX;
 }
 
+/* Sums and differences of two, alone: sines and cosines that are multiplied are sums of theirs. */
+static void collect_sums(struct points *g, const struct nas_encoding *start)
+{
+	static const uint8_t pieces[] = { 8, 16, 24, 32 };
+	struct nas_encoding e = *start;
+
+	if (g->bases < 2 || g->bases > 4)
+		return;
+	for (unsigned a = 0; a < g->bases; a++)
+		for (unsigned b = a + 1; b < g->bases; b++) {
+			add_cut(g, &e, nas_plan_op(&e.plan, HP_ADD, g->base[a], g->base[b]), 1,
+				NAS_UNIFORM);
+			add_cut(g, &e, nas_plan_op(&e.plan, HP_SUB, g->base[a], g->base[b]), 1,
+				NAS_UNIFORM);
+		}
+	for (size_t i = 0; i < HV_ARRAY_SIZE(pieces); i++)
+		collect_pieces(g, &e, pieces[i], NAS_UNIFORM);
+}
+
 /* What is tried first: every input in the same number of pieces, and with all products. */
 static void collect_plain(struct points *g, const struct nas_encoding *cut)
 {
@@ -246,12 +265,14 @@ static int choose_base(struct points *g, struct nas_encoding *best)
 		int r;
 
 		g->tries = 0;
-		if (step == 0)
+		if (step == 0) {
 			collect_plain(g, &cut);
-		else if (step == 1)
+			collect_sums(g, &start);
+		} else if (step == 1) {
 			collect_learnt(g, &start, &cut);
-		else
+		} else {
 			collect_more_values(g, &cut);
+		}
 		if (g->tries == 0 && step == 0)
 			return refuse_host(g);
 		if (g->tries == 0)
