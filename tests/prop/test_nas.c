@@ -1,6 +1,9 @@
 #include "nas/certify.h"
+#include "nas/curve.h"
+#include "nas/encoding.h"
 #include "nas/hinge.h"
 #include "nas/jobs.h"
+#include "nas/journal.h"
 #include "nas/lsq.h"
 #include "nas/model.h"
 #include "nas/search.h"
@@ -12,6 +15,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A task of this test's own: y = x0 * x1 / 2^14, with a part that no network of ours has. */
 static void product_reference(const void *in, double *out)
@@ -430,6 +434,206 @@ START_TEST(a_task_that_answers_nothing_is_refused)
 }
 END_TEST
 
+/* A task of one input, answers 0.01 to 100, log-uniform samples. */
+static void decades_reference(const void *in, double *out)
+{
+	memcpy(out, in, sizeof(*out));
+}
+
+static void decades_sample(uint64_t seed, uint64_t index, void *in)
+{
+	struct hv_rng r;
+	double x;
+
+	hv_rng_seed(&r, seed * 1000003 + index);
+	x = pow(10, hv_rng_uniform(&r, -2, 2));
+	memcpy(in, &x, sizeof(x));
+}
+
+static const struct harvest_task decades = { .size = sizeof(decades),
+					     .abi = HARVEST_TASK_ABI,
+					     .name = "decades_of_test",
+					     .about = "",
+					     .version = 1,
+					     .in = { HARVEST_F64, 1, { 1 } },
+					     .out = { HARVEST_F64, 1, { 1 } },
+					     .metric = HARVEST_MEAN_REL,
+					     .reference = decades_reference,
+					     .sample = decades_sample };
+
+static struct nas_data decades_data(size_t n)
+{
+	struct nas_data d;
+	char why[200];
+
+	ck_assert_int_eq(nas_data_draw(&decades, 1, 0, n, &d, why, sizeof(why)), HV_OK);
+	return d;
+}
+
+/* The instructions behind a word, run. */
+static double bent(const struct nas_plan *p, double word)
+{
+	double v[NAS_VALUES_MAX];
+
+	for (unsigned i = 0; i < p->posts; i++) {
+		const struct hostprog_ins *s = &p->post[i];
+
+		if (s->op == HP_WORD)
+			v[i] = word;
+		else if (s->op == HP_CONST)
+			v[i] = s->k;
+		else
+			hostprog_column(s->op, 1, &v[s->a], &v[s->b], &v[s->c], &v[i]);
+	}
+	return v[p->result[0]];
+}
+
+START_TEST(a_curve_gives_back_every_answer_of_either_sign)
+{
+	const enum nas_curve_kind kind = (enum nas_curve_kind)_i;
+	struct nas_data d = decades_data(512);
+	struct nas_plan *p = calloc(1, sizeof(*p));
+
+	for (int sign = -1; sign <= 1; sign += 2) {
+		for (size_t i = 0; i < d.n; i++)
+			d.ref[i] = sign * fabs(d.ref[i]);
+		ck_assert(nas_curve_apply(p, kind, &d));
+		for (size_t i = 0; i < d.n; i++) {
+			double y = bent(p, nas_curve_target(&p->curve, d.ref[i]));
+
+			ck_assert_msg(fabs(y / d.ref[i] - 1) < 1e-4, "%s: %g instead of %g",
+				      nas_curve_text(kind), y, d.ref[i]);
+		}
+		ck_assert(isfinite(bent(p, 1e30)) && isfinite(bent(p, -1e30)));
+	}
+	free(p);
+	nas_data_clear(&d);
+}
+END_TEST
+
+START_TEST(no_curve_is_fitted_to_answers_of_both_signs)
+{
+	struct nas_data d = decades_data(512);
+	struct nas_plan *p = calloc(1, sizeof(*p));
+
+	d.ref[7] = -d.ref[7];
+	for (int kind = 0; kind < NAS_CURVES; kind++)
+		ck_assert(!nas_curve_apply(p, (enum nas_curve_kind)kind, &d));
+	ck_assert_uint_eq(p->posts, 0);
+	nas_data_clear(&d);
+	free(p);
+}
+END_TEST
+
+START_TEST(pieces_by_rank_hold_as_many_records_each)
+{
+	struct nas_data d = decades_data(4096);
+	struct nas_encoding *e = calloc(1, sizeof(*e));
+	unsigned in[8] = { 0 };
+
+	e->cut[0] = (struct nas_cut){ .value = (uint16_t)nas_plan_in(&e->plan, 0),
+				      .pieces = 8,
+				      .spacing = NAS_BY_RANK };
+	e->cuts = 1;
+	nas_encoding_range(e, 0, &d);
+	ck_assert(nas_encoding_apply(e));
+	ck_assert_uint_eq(e->plan.channels, 8);
+	for (size_t i = 0; i < d.n; i++)
+		for (unsigned k = 0; k < 8; k++) {
+			double c = e->plan.channel[k].gain * d.in[i] + e->plan.channel[k].offset;
+
+			in[k] += c > -128 && c <= 127;
+		}
+	for (unsigned k = 0; k < 8; k++)
+		ck_assert_msg(in[k] > 400 && in[k] < 624, "%u of 512 records in piece %u", in[k],
+			      k);
+	nas_data_clear(&d);
+	free(e);
+}
+END_TEST
+
+static struct nas_journal *journal_of(const char *path, const struct nas_data *d, bool *damaged)
+{
+	struct nas_journal *j = NULL;
+	char why[300];
+
+	ck_assert_msg(nas_journal_open(path, d, &j, damaged, why, sizeof(why)) == HV_OK, "%s", why);
+	return j;
+}
+
+static struct nas_key numbered(uint64_t n)
+{
+	struct nas_key k = nas_key_begin("test");
+
+	nas_key_u64(&k, n);
+	return k;
+}
+
+static unsigned found(struct nas_journal *j)
+{
+	unsigned n = 0;
+
+	for (uint64_t i = 0; i < 20; i++) {
+		size_t len = 0;
+		uint8_t *b = nas_journal_find(j, numbered(i), &len);
+
+		if (b == NULL)
+			continue;
+		ck_assert_uint_eq(len, 8);
+		ck_assert_mem_eq(b, &i, 8);
+		free(b);
+		n++;
+	}
+	return n;
+}
+
+static void put_file(int fd, const uint8_t *b, ssize_t n)
+{
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	ck_assert_int_eq(pwrite(fd, b, (size_t)n, 0), n);
+}
+
+/* Cut at many lengths, and with many a byte changed: what is found is what was kept. */
+START_TEST(a_journal_gives_what_it_was_given_or_nothing)
+{
+	enum { HEAD = 36, ENTRY = 48, ENTRIES = 20 };
+	char path[] = "journal_of_test.XXXXXX";
+	struct nas_data d = decades_data(64);
+	uint8_t whole[HEAD + ENTRIES * ENTRY + 1];
+	int fd = mkstemp(path);
+	bool damaged;
+	struct nas_journal *j;
+	ssize_t len;
+
+	ck_assert_int_ge(fd, 0);
+	j = journal_of(path, &d, &damaged);
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		nas_journal_keep(j, numbered(i), &i, 8);
+	ck_assert_int_eq(nas_journal_error(j), 0);
+	nas_journal_close(j);
+	len = pread(fd, whole, sizeof(whole), 0);
+	ck_assert_int_eq(len, HEAD + ENTRIES * ENTRY);
+	for (ssize_t cut = HEAD; cut <= len; cut += 5) {
+		put_file(fd, whole, cut);
+		j = journal_of(path, &d, &damaged);
+		ck_assert(!damaged);
+		ck_assert_uint_eq(found(j), (unsigned)(cut - HEAD) / ENTRY);
+		nas_journal_close(j);
+	}
+	for (ssize_t at = HEAD; at < len; at += 7) {
+		whole[at] ^= 0x41;
+		put_file(fd, whole, len);
+		whole[at] ^= 0x41;
+		j = journal_of(path, &d, &damaged);
+		ck_assert_uint_eq(found(j), (unsigned)(at - HEAD) / ENTRY);
+		nas_journal_close(j);
+	}
+	close(fd);
+	unlink(path);
+	nas_data_clear(&d);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("nas");
@@ -447,6 +651,11 @@ int main(void)
 	tcase_add_test(t, a_certificate_of_two_parts_is_that_of_the_worst_kind_of_records);
 	tcase_add_test(t, parts_of_bins_give_their_lengths);
 	tcase_add_test(t, a_task_that_answers_nothing_is_refused);
+	tcase_add_loop_test(t, a_curve_gives_back_every_answer_of_either_sign, NAS_CURVE_EXP,
+			    NAS_CURVES);
+	tcase_add_test(t, no_curve_is_fitted_to_answers_of_both_signs);
+	tcase_add_test(t, pieces_by_rank_hold_as_many_records_each);
+	tcase_add_test(t, a_journal_gives_what_it_was_given_or_nothing);
 	if (getenv("HARVEST_LONG") != NULL)
 		tcase_add_test(t, a_search_reaches_its_aim_whatever_the_threads);
 	suite_add_tcase(s, t);
