@@ -121,12 +121,12 @@ int nas_cli_task(const struct nas_cli *c, const char *name, const struct harvest
 	if (name == NULL)
 		return nas_cli_fail(c, HV_E_INVAL,
 				    "--task NAME is missing: what to approximate; "
-				    "harvest-nas list prints the names");
+				    "harvest-nas tasks prints the names");
 	if (nas_cli_is_file(name))
 		return nas_cli_plugin(c, name, task);
 	*task = task_find(name);
 	if (*task != NULL)
 		return EXIT_DONE;
 	return nas_cli_fail(c, HV_E_INVAL,
-			    "there is no task '%s'; harvest-nas list prints the names", name);
+			    "there is no task '%s'; harvest-nas tasks prints the names", name);
 }
