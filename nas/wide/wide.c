@@ -20,9 +20,9 @@ enum {
 /* The records for constants begin here in the train stream: training does not get so far. */
 #define TUNE_FIRST (UINT64_C(1) << 32)
 
-/* Two hidden layers at most: a board puts back no more registers than those of three layers in the
- * time that its primary grants, so a deeper net would be served by the CPU alone. 256 units at
- * most: so many biases are left of a quadrant beside a keyword spotter. */
+/* Two hidden layers at most: a board puts back no more registers than those of three layers in
+ * the time that its primary grants, so a deeper net would be served by the CPU alone. 256 units
+ * at most: so many biases are left of a quadrant beside a keyword spotter. */
 static const struct rung {
 	struct wide_shape shape;
 	unsigned steps;
