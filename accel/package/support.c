@@ -1,7 +1,9 @@
 #include "accel/package/support.h"
 #include "accel/hostprog/element.h"
 #include "tasks/catalog.h"
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct support *support_new(enum harvest_dtype dtype, uint32_t elements, unsigned side)
 {
@@ -189,15 +191,12 @@ void support_cells(const struct support *s, const void *record, uint8_t *cell)
 		sums = sums_of(s, record);
 	for (unsigned i = 0; i < s->n_axes; i++) {
 		const struct support_axis *a = &s->axis[i];
-		double v = value(s, a, record, &sums);
-		unsigned at;
+		double v = value(s, a, record, &sums), at = (v - a->lo) * a->scale;
 
-		if (!(v >= a->lo && v <= a->hi)) {
+		if (!(v >= a->lo && v <= a->hi))
 			cell[i] = SUPPORT_NO_CELL;
-			continue;
-		}
-		at = (unsigned)((v - a->lo) * a->scale);
-		cell[i] = (uint8_t)(at < s->side ? at : s->side - 1);
+		else /* of a range that is next to nothing the scale is infinite, and 0 of it NaN */
+			cell[i] = (uint8_t)(at < s->side ? at : s->side - 1);
 	}
 }
 

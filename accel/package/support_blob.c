@@ -47,7 +47,11 @@ static int parse_axis(struct hv_rd *r, struct support *s, char *why, size_t cap)
 	if (a.kind < SUPPORT_ELEMENT || a.kind > SUPPORT_STEP)
 		return package_refuse(HV_E_FORMAT, why, cap, "support: axis %u has unknown kind %d",
 				      i, (int)a.kind);
-	if (a.element >= (a.kind == SUPPORT_ELEMENT ? s->elements : 1u))
+	if (a.kind != SUPPORT_ELEMENT && a.element != 0)
+		return package_refuse(HV_E_FORMAT, why, cap,
+				      "support: axis %u, a statistic, names element %u", i,
+				      a.element);
+	if (a.kind == SUPPORT_ELEMENT && a.element >= s->elements)
 		return package_refuse(HV_E_FORMAT, why, cap,
 				      "support: axis %u is of element %u, a record has %u", i,
 				      a.element, s->elements);

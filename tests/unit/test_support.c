@@ -68,6 +68,24 @@ START_TEST(a_value_beyond_its_axis_or_without_one_is_outside)
 }
 END_TEST
 
+START_TEST(an_axis_of_next_to_no_width_has_cells_too)
+{
+	struct support *s = support_new(HARVEST_F64, 1, 4);
+	const struct support_axis thin = { .kind = SUPPORT_ELEMENT, .lo = 0, .hi = 0x1p-1073 };
+	const double end[] = { 0, 0x1p-1073, 0x1p-1072 };
+	uint8_t cell;
+
+	ck_assert_int_eq(support_axis_add(s, &thin), 0);
+	for (int i = 0; i < 2; i++) {
+		support_cells(s, &end[i], &cell);
+		ck_assert_uint_lt(cell, 4);
+	}
+	support_cells(s, &end[2], &cell);
+	ck_assert_uint_eq(cell, SUPPORT_NO_CELL);
+	support_free(s);
+}
+END_TEST
+
 START_TEST(the_first_record_outside_is_told)
 {
 	struct support *s = plane(10);
@@ -230,6 +248,7 @@ static const struct {
 	{ "fewer views than there are", 4, 1, HV_E_FORMAT, "too many" },
 	{ "a kind that is not known", 8, 9, HV_E_FORMAT, "kind 9" },
 	{ "an element beyond the record", 12, 3, HV_E_FORMAT, "element 3" },
+	{ "an element of a statistic", 8 + 2 * 32 + 4, 1, HV_E_FORMAT, "names element 1" },
 	{ "an endless range", 23, 0x7f, HV_E_FORMAT, "no range" },
 	{ "a view of an axis beyond", 8 + 3 * 32, 3, HV_E_FORMAT, "axes 3" },
 };
@@ -267,6 +286,7 @@ static Suite *support_suite(void)
 
 	tcase_add_test(tc, a_record_is_inside_where_one_was_marked);
 	tcase_add_test(tc, a_value_beyond_its_axis_or_without_one_is_outside);
+	tcase_add_test(tc, an_axis_of_next_to_no_width_has_cells_too);
 	tcase_add_test(tc, the_first_record_outside_is_told);
 	tcase_add_loop_test(tc, growing_keeps_what_is_marked_and_the_hull_is_convex, 0, 40);
 	tcase_add_test(tc, one_cell_more_on_every_side);
