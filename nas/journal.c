@@ -196,7 +196,9 @@ static int load(struct nas_journal *j, const char *path, const uint8_t identity[
 	struct stat st;
 
 	if (fstat(j->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		snprintf(why, cap, "%s is no journal of a search: name another file", path);
+		snprintf(why, cap,
+			 "%s is no file of at most %d bytes, as a journal is: name another", path,
+			 FILE_MAX);
 		return HV_E_FORMAT;
 	}
 	j->old = malloc((size_t)st.st_size + 1);
@@ -211,7 +213,7 @@ static int load(struct nas_journal *j, const char *path, const uint8_t identity[
 	}
 	if (len < HEAD && memcmp(j->old, "HVJ1", len < MAGIC ? len : MAGIC) == 0)
 		return begin(j, identity); /* new, or not even begun */
-	if (memcmp(j->old, "HVJ1", MAGIC) != 0) {
+	if (len < HEAD || memcmp(j->old, "HVJ1", MAGIC) != 0) {
 		snprintf(why, cap, "%s is no journal of a search: name another file", path);
 		return HV_E_FORMAT;
 	}

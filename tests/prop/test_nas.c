@@ -613,6 +613,12 @@ START_TEST(a_journal_gives_what_it_was_given_or_nothing)
 	nas_journal_close(j);
 	len = pread(fd, whole, sizeof(whole), 0);
 	ck_assert_int_eq(len, HEAD + ENTRIES * ENTRY);
+	for (ssize_t cut = 0; cut < HEAD; cut++) { /* not even begun */
+		put_file(fd, whole, cut);
+		j = journal_of(path, &d, &damaged);
+		ck_assert_uint_eq(found(j), 0);
+		nas_journal_close(j);
+	}
 	for (ssize_t cut = HEAD; cut <= len; cut += 5) {
 		put_file(fd, whole, cut);
 		j = journal_of(path, &d, &damaged);
@@ -627,6 +633,14 @@ START_TEST(a_journal_gives_what_it_was_given_or_nothing)
 		j = journal_of(path, &d, &damaged);
 		ck_assert_uint_eq(found(j), (unsigned)(at - HEAD) / ENTRY);
 		nas_journal_close(j);
+	}
+	for (ssize_t n = 1; n < HEAD; n++) {
+		char why[400] = "";
+
+		put_file(fd, (const uint8_t *)"to whom it may concern: no journal", n);
+		ck_assert_int_eq(nas_journal_open(path, &d, &j, &damaged, why, sizeof(why)),
+				 HV_E_FORMAT);
+		ck_assert_msg(strstr(why, "is no journal") != NULL, "%s", why);
 	}
 	close(fd);
 	unlink(path);
