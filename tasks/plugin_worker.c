@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-enum { FORGIVE_AFTER = 10000 };
+enum { FORGIVE_AFTER = 10000, GRACE_MS = 100 };
 
 int plugin_fail(char *why, size_t cap, int err, const char *format, ...)
 {
@@ -89,7 +89,15 @@ static void doing_text(const struct plugin *p, const struct plugin_request *q, c
 			 first + last);
 }
 
-/* Kill what may still run and say how it ended. */
+static bool worker_has_ended(const struct plugin *p)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	       info.si_pid != 0;
+}
+
+/* Kill what may still run, also what it has forked, and say how it ended. */
 static int worker_reap(struct plugin *p, bool overdue, const struct plugin_request *q, char *why,
 		       size_t cap)
 {
@@ -98,16 +106,11 @@ static int worker_reap(struct plugin *p, bool overdue, const struct plugin_reque
 	int status = 0, err = HV_E_GONE;
 
 	doing_text(p, q, doing, sizeof(doing));
-	if (overdue)
-		kill(-p->pid, SIGKILL);
 	/* Else its end of the socket is closed: it is ending, or has thrown the socket away. */
-	for (int i = 0; !overdue && i < 100 && waitpid(p->pid, &status, WNOHANG) == 0; i++) {
-		if (i == 99) {
-			kill(-p->pid, SIGKILL);
-			break;
-		}
+	for (int i = 0; !overdue && i < GRACE_MS && !worker_has_ended(p); i++)
 		poll(NULL, 0, 1);
-	}
+	/* One that has ended keeps its number until it is waited for: the group is still its own. */
+	kill(-p->pid, SIGKILL);
 	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (overdue)
@@ -148,7 +151,7 @@ static int spawn(struct plugin *p, int child, char *why, size_t cap)
 	posix_spawnattr_setpgroup(&attr, 0); /* a Ctrl-C is for the owner */
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
 						POSIX_SPAWN_SETPGROUP);
-	/* All are above 5 (see high_fd), so that none overwrites another. */
+	/* All are above 5 (see plugin_high_fd()), so that none overwrites another. */
 	posix_spawn_file_actions_adddup2(&files, child, PLUGIN_SOCKET_FD);
 	posix_spawn_file_actions_adddup2(&files, p->shared_fd, PLUGIN_SHARED_FD);
 	if (p->code_fd >= 0)
@@ -262,11 +265,12 @@ int plugin_exchange(struct plugin *p, struct plugin_request *q, uint32_t limit_m
 	if (recv(p->socket, &r, sizeof(r), MSG_DONTWAIT) != (ssize_t)sizeof(r))
 		return worker_reap(p, false, q, why, cap);
 	if (r.serial != p->serial || r.err > HV_OK || r.err < HV_E_WRONG) {
-		kill(-p->pid, SIGKILL);
 		(void)worker_reap(p, true, q, why, cap);
-		return plugin_fail(why, cap, HV_E_WRONG,
-				   "plug-in %s: its worker answers out of turn: it was stopped",
-				   p->path);
+		(void)plugin_fail(why, cap, HV_E_WRONG,
+				  "plug-in %s: its worker answers out of turn: it was stopped",
+				  p->path);
+		snprintf(p->last_why, sizeof(p->last_why), "%s", why);
+		return HV_E_WRONG;
 	}
 	if (r.err == HV_OK) {
 		if (++p->served >= FORGIVE_AFTER)
