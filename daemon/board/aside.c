@@ -74,6 +74,11 @@ bool board_aside_busy(const struct board *b)
 	return b->place_due || b->aside != NULL;
 }
 
+bool board_aside_judges(const struct board *b)
+{
+	return b->aside != NULL && b->aside->judges;
+}
+
 /* What fitted a board that said something else about itself is of no use. */
 static void placed(struct board *b, struct board_aside *a)
 {
@@ -184,10 +189,9 @@ bool board_aside_takes(struct board *b, struct board_work *w, const uint8_t *got
 {
 	const struct model *m = b->slot[w->slot].model;
 	size_t bytes = w->records * package_board_out_bytes(m->pkg);
-	bool audits = b->aside != NULL && b->aside->judges; /* the books are not here */
 
 	if (b->set->aside == NULL || (w->batch != NULL && w->batch->from != NULL) ||
-	    (!audits && reads_quickly(m, w)))
+	    (!board_aside_judges(b) && reads_quickly(m, w)))
 		return false;
 	w->got = malloc(bytes);
 	if (w->got == NULL)

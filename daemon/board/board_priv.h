@@ -287,6 +287,8 @@ void board_aside_next(struct board *b, uint64_t now_us); /* whatever waits, olde
 /* Place every package that was not yet; a second call while it lasts is fine. */
 void board_place(struct board *b, uint64_t now_us);
 bool board_aside_busy(const struct board *b);
+/* The audit's books are on another thread. */
+bool board_aside_judges(const struct board *b);
 /* True: an image is built aside, board_built() follows. */
 bool board_aside_builds(struct board *b, struct model *m, const struct board_build *t);
 /* Are the records of w ready to be sent, or so few that making them here takes no time worth

@@ -345,14 +345,16 @@ void board_work_read_here(struct board *b, struct board_work *w, const uint8_t *
 {
 	struct board_batch *batch = w->batch;
 	char why[BOARD_REASON_MAX];
-	int verdict = HV_OK; /* samples that stayed there cannot be audited here */
+	/* samples that stayed there cannot be audited here */
+	bool audits = batch != NULL && batch->from == NULL && !board_aside_judges(b);
+	int verdict = HV_OK;
 
 	if (batch == NULL) {
 		read_kats_here(b, w, got, now_us);
 		return;
 	}
 	board_records_out(b, batch->model, batch->in, got, batch->records, batch->out);
-	if (batch->from == NULL && audit_affords(&b->set->purse, now_us)) {
+	if (audits && audit_affords(&b->set->purse, now_us)) {
 		verdict = audit_batch(&b->audit, batch->model, batch->in, batch->out,
 				      batch->records, why, sizeof(why));
 		audit_spent(&b->set->purse, b->set->now_us() - now_us);
