@@ -150,28 +150,47 @@ static int start(struct command *k, const sigset_t *mask, pid_t *pid)
 	return r;
 }
 
-/* An errno value; *status and *signal as of the end. */
-static int run(struct command *k, int *status, int *signal_no)
-{
-	sigset_t watched, before;
-	pid_t pid;
-	int r;
+/* Signals that are watched while there is a workshop, so that it is gone before they end us. */
+struct watch {
+	sigset_t signals, before;
+	int got; /* the one that ends us, or 0 */
+};
 
-	sigemptyset(&watched);
-	sigaddset(&watched, SIGCHLD);
-	sigaddset(&watched, SIGINT);
-	sigaddset(&watched, SIGTERM);
-	sigaddset(&watched, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &watched, &before);
-	r = start(k, &before, &pid);
+static void watch_begin(struct watch *w)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+
+	sigemptyset(&w->signals);
+	sigaddset(&w->signals, SIGCHLD);
+	for (size_t i = 0; i < HV_ARRAY_SIZE(ends); i++) {
+		struct sigaction now;
+
+		if (sigaction(ends[i], NULL, &now) != 0 || now.sa_handler != SIG_IGN)
+			sigaddset(&w->signals, ends[i]);
+	}
+	pthread_sigmask(SIG_BLOCK, &w->signals, &w->before);
+}
+
+static void watch_end(const struct watch *w)
+{
+	pthread_sigmask(SIG_SETMASK, &w->before, NULL);
+	if (w->got != 0)
+		raise(w->got);
+}
+
+/* An errno value; *status as of the end. */
+static int run(struct command *k, struct watch *w, int *status)
+{
+	pid_t pid;
+	int r = start(k, &w->before, &pid);
+
 	if (r == 0)
-		*signal_no = wait_compiler(pid, &watched, status);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+		w->got = wait_compiler(pid, &w->signals, status);
 	return r;
 }
 
 static int compile_in(const struct nas_cli *c, const struct workshop *w, const char *path,
-		      int *signal_no)
+		      struct watch *signals)
 {
 	struct command k = { .n = 0 };
 	char compiler[128];
@@ -179,7 +198,7 @@ static int compile_in(const struct nas_cli *c, const struct workshop *w, const c
 
 	command_make(&k, w, path);
 	snprintf(compiler, sizeof(compiler), "%s", k.word[0]);
-	r = k.n < WORDS_MAX ? run(&k, &status, signal_no) : E2BIG;
+	r = k.n < WORDS_MAX ? run(&k, signals, &status) : E2BIG;
 	command_free(&k);
 	if (r != 0)
 		return nas_cli_fail(
@@ -187,7 +206,7 @@ static int compile_in(const struct nas_cli *c, const struct workshop *w, const c
 			"%s needs a C compiler, and '%s' cannot be started: %s; install "
 			"one, or name it in $CC",
 			path, compiler, strerror(r));
-	if (*signal_no != 0)
+	if (signals->got != 0)
 		return EXIT_FAILED;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return nas_cli_fail(c, HV_E_FORMAT,
@@ -199,22 +218,23 @@ static int compile_in(const struct nas_cli *c, const struct workshop *w, const c
 int nas_cli_compile(const struct nas_cli *c, const char *path, uint8_t **elf, size_t *len)
 {
 	struct workshop w = { .dir = "" };
-	int signal_no = 0, code, r = HV_OK;
+	struct watch signals = { .got = 0 };
+	int code, r = HV_OK;
 
 	if (access(path, R_OK) != 0)
 		return nas_cli_fail(c, HV_E_FORMAT, "%s cannot be read: %s", path, strerror(errno));
+	watch_begin(&signals);
 	if (workshop_open(&w) != HV_OK)
 		code = nas_cli_fail(c, HV_E_IO, "no directory to compile in: %s: %s", w.dir,
 				    strerror(errno));
 	else
-		code = compile_in(c, &w, path, &signal_no);
+		code = compile_in(c, &w, path, &signals);
 	if (code == EXIT_DONE)
 		r = hv_file_read(w.object, 64u << 20, elf, len);
 	if (r != HV_OK)
 		code = nas_cli_fail(c, r, "%s: the compiler left no shared object: %s", path,
 				    hv_err_text(r));
 	workshop_close(&w);
-	if (signal_no != 0)
-		raise(signal_no);
+	watch_end(&signals);
 	return code;
 }
