@@ -235,7 +235,9 @@ static uint32_t cycles(const struct making *m)
 	return sum;
 }
 
-/* Stacked rows cost the same for every record; what does not stack is run for one alone. */
+/* Stacked rows cost the same for every record; what does not stack is run for one alone. Between
+ * two records a kernel of many rows gives some that are nobody's, so one more record may cost
+ * more than one alone; then the price of a run is above what it takes, by these rows. */
 static void describe_cost(struct making *m)
 {
 	uint32_t one, two;
@@ -248,7 +250,7 @@ static void describe_cost(struct making *m)
 		two = cycles(m);
 		m->head.record_cycles = two - one;
 	}
-	m->head.fixed_cycles = one - m->head.record_cycles;
+	m->head.fixed_cycles = one > m->head.record_cycles ? one - m->head.record_cycles : 0;
 	set_records(m, m->head.records_max);
 }
 

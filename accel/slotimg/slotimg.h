@@ -72,7 +72,7 @@ struct slotimg {
 	uint16_t bias_first, bias_count; /* claimed in every quadrant */
 	uint16_t data_first, data_words; /* claimed in every instance */
 	struct slotimg_set set[CNN_STEPS_SETS_MAX];
-	uint32_t fixed_cycles, record_cycles; /* run = fixed + record * records */
+	uint32_t fixed_cycles, record_cycles; /* run <= fixed + record * records */
 	uint16_t n_regs, steps_bytes, n_biases, n_kernels;
 	uint32_t total_bytes; /* of the whole image */
 	/* Not in the header; sizes of version 2 are known once the steps are. */

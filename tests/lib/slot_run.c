@@ -160,6 +160,7 @@ const char *slot_run_records(struct cnn_emu *e, const uint8_t *image, size_t len
 	struct slotimg h;
 	struct cnn_steps s;
 	struct hv_rd r, ahead;
+	uint64_t price;
 	const char *bad = open_image(image, len, &h, &r);
 
 	if (bad != NULL)
@@ -182,7 +183,9 @@ const char *slot_run_records(struct cnn_emu *e, const uint8_t *image, size_t len
 	start(e, &h);
 	if (!cnn_emu_running(e))
 		return "start did not run";
-	if (cnn_emu_cycles(e) != h.fixed_cycles + h.record_cycles * records)
+	price = h.fixed_cycles + (uint64_t)h.record_cycles * records;
+	if (cnn_emu_cycles(e) != price && (h.fixed_cycles > 0 || cnn_emu_cycles(e) > price ||
+					   price - cnn_emu_cycles(e) > h.record_cycles))
 		return "emulator counts other cycles than the header";
 	cnn_emu_finish(e);
 	each_quadrant(e, &h, CNN_CTRL, CNN_CTRL_CLK_EN | CNN_CTRL_MEXPRESS);
