@@ -254,6 +254,37 @@ static void describe_cost(struct making *m)
 	set_records(m, m->head.records_max);
 }
 
+/* Registers to put back after a run beside a primary that leaves all of them 0: those that get
+ * another value, and those that depend on the number of records. A primary that sets the same
+ * registers can add some; that only the board can tell. */
+static unsigned restored(const struct cnn_image *image)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < image->n_regs; i++)
+		n += image->regs[i].value != 0 || image->regs[i].reg == CNN_R_RCNT;
+	return n;
+}
+
+/* What a slot and a run can hold of them. */
+static int check_registers(const struct making *m, char *why, size_t cap)
+{
+	unsigned n = restored(&m->image);
+
+	if (m->image.n_regs > SLOTIMG_REGS_MAX)
+		return refuse(why, cap, HV_E_BUSY,
+			      "%u layers in %d quadrants have %zu registers; a slot holds %d",
+			      m->net.layers, __builtin_popcount(m->image.quadrants),
+			      m->image.n_regs, SLOTIMG_REGS_MAX);
+	if (n > SLOTIMG_RESTORE_MAX)
+		return refuse(why, cap, HV_E_BUSY,
+			      "its %u layers in %d quadrants set %u registers of %d that a board "
+			      "restores in time",
+			      m->net.layers, __builtin_popcount(m->image.quadrants), n,
+			      SLOTIMG_RESTORE_MAX);
+	return HV_OK;
+}
+
 static int describe(struct making *m, const struct cnn_room *room, size_t steps_len, char *why,
 		    size_t cap)
 {
@@ -268,11 +299,6 @@ static int describe(struct making *m, const struct cnn_room *room, size_t steps_
 			 (size_t)m->image.kernels[i].words * CNN_KERNEL_WORD_BYTES;
 	if (m->image.n_kernels == 0)
 		return refuse(why, cap, HV_E_INVAL, "slot images are for networks with weights");
-	if (m->image.n_regs > SLOTIMG_REGS_MAX)
-		return refuse(why, cap, HV_E_BUSY,
-			      "%u layers in %d quadrants have %zu registers; a slot holds %d",
-			      m->net.layers, __builtin_popcount(m->image.quadrants),
-			      m->image.n_regs, SLOTIMG_REGS_MAX);
 	if (steps_len > UINT16_MAX || cnn_steps_in_bytes(&m->steps) > UINT16_MAX ||
 	    cnn_steps_out_bytes(&m->steps) > UINT16_MAX)
 		return refuse(why, cap, HV_E_BUSY, "records or steps exceed what a slot takes");
@@ -388,6 +414,8 @@ int slotimg_build(const struct cnn_net *net, const void *steps, size_t steps_len
 		also_quadrants = 0;
 	if (err == HV_OK)
 		err = cnn_image_build(&m->net, &m->place, also_quadrants, &m->image, why, cap);
+	if (err == HV_OK)
+		err = check_registers(m, why, cap);
 	if (err == HV_OK)
 		err = describe(m, room, steps_len, why, cap);
 	if (err == HV_OK)

@@ -43,6 +43,7 @@ enum {
 	SLOTIMG_REG_BYTES = 6,
 	SLOTIMG_RUN_HEAD_BYTES = 6,
 	SLOTIMG_REGS_MAX = 640,
+	SLOTIMG_RESTORE_MAX = 144, /* registers that a board puts back before its primary starts */
 	SLOTIMG_STREAM_REGS = 20, /* entries of a layer and quadrant: the first 8 layers ... */
 	SLOTIMG_LAYER_PARTS = CNN_QUADRANTS + 1,
 	SLOTIMG_LATE_REGS = 18, /* ... and those that cannot stream */

@@ -347,6 +347,8 @@ void board_load_pump(struct board *b, uint64_t now_us);
 void board_model_state(struct board *b, const struct link_model_state *m, uint64_t now_us);
 /* Its proof cannot go on: what is there is somebody's again, and is proved when it is wanted. */
 void board_slot_leave(struct board *b, unsigned slot, uint64_t now_us);
+/* The board does not run what it has there: it is not offered again in this life. */
+void board_slot_refuse(struct board *b, unsigned slot, const char *why, uint64_t now_us);
 void board_prove_begin(struct board *b, uint64_t now_us);
 void board_prove_again(struct board *b, uint64_t now_us); /* everything resident */
 

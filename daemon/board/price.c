@@ -278,7 +278,7 @@ static const char *why_not(const struct board *b, const struct model *m,
 	if (fit == NULL)
 		return "out of memory";
 	if (fit->refused)
-		return "the board refuses the model";
+		return fit->why;
 	if (!fit->fits)
 		return fit->why;
 	if (b->window_us != UINT64_MAX &&

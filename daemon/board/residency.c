@@ -365,20 +365,26 @@ static void resident(struct board *b, struct board_slot *s, uint64_t now_us)
 	board_load_pump(b, now_us);
 }
 
+/* keep: the board has not only no room at the moment. */
+static void note_refusal(struct board *b, const struct model *m, bool keep, const char *why)
+{
+	struct board_fit *fit = board_fit(b, m);
+
+	log_event(LOG_LVL_WARNING, "MODEL_REFUSED", "board %s refuses %s: %s", b->id, m->pkg->name,
+		  why);
+	if (b->fsm.state == BOARD_PROVING)
+		snprintf(b->reason, sizeof(b->reason), "the board refuses %s: %s", m->pkg->name,
+			 why);
+	if (fit == NULL || !keep)
+		return;
+	fit->refused = true;
+	snprintf(fit->why, sizeof(fit->why), "the board refuses the model: %s", why);
+}
+
 /* The board said no to a load. */
 static void refused(struct board *b, struct board_slot *s, int code, uint64_t now_us)
 {
-	struct board_fit *fit = board_fit(b, s->model);
-
-	log_event(LOG_LVL_WARNING, "MODEL_REFUSED", "board %s refuses %s: %s", b->id,
-		  s->model->pkg->name, hv_err_text(code));
-	if (b->fsm.state == BOARD_PROVING)
-		snprintf(b->reason, sizeof(b->reason), "the board refuses %s: %s",
-			 s->model->pkg->name, hv_err_text(code));
-	if (fit != NULL && !(b->details.stood_down && code == HV_E_BUSY)) {
-		fit->refused = true;
-		snprintf(fit->why, sizeof(fit->why), "the board refuses it: %s", hv_err_text(code));
-	}
+	note_refusal(b, s->model, !(b->details.stood_down && code == HV_E_BUSY), hv_err_text(code));
 	slot_clear(b, s);
 	board_proved_if_done(b, now_us);
 	board_tell_room(b); /* who waited for this model has to look elsewhere */
@@ -439,6 +445,13 @@ void board_slot_leave(struct board *b, unsigned slot, uint64_t now_us)
 	s->state = SLOT_FOREIGN;
 	memcpy(s->hash, hash, sizeof(hash));
 	board_proved_if_done(b, now_us);
+}
+
+void board_slot_refuse(struct board *b, unsigned slot, const char *why, uint64_t now_us)
+{
+	note_refusal(b, b->slot[slot].model, true, why);
+	board_slot_leave(b, slot, now_us);
+	board_tell_room(b); /* as above */
 }
 
 static size_t weights_of(const struct model *m)

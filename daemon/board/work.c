@@ -382,7 +382,9 @@ void board_work_place(struct board *b, uint32_t id, uint64_t first)
 								       from, w->batch->model);
 }
 
-static void failed_result(struct board *b, struct board_work *w, int code, uint64_t now_us)
+/* aborted: how often the primary took the accelerator meanwhile. */
+static void failed_result(struct board *b, struct board_work *w, int code, uint16_t aborted,
+			  uint64_t now_us)
 {
 	char why[BOARD_REASON_MAX];
 
@@ -400,6 +402,16 @@ static void failed_result(struct board *b, struct board_work *w, int code, uint6
 	}
 	if (w->batch != NULL) {
 		give_back(b, work_end(b, w), code, now_us);
+		return;
+	}
+	if (code == HV_E_BUSY && aborted == 0) { /* never begun: nothing is wrong with the board */
+		unsigned slot = w->slot;
+
+		(void)work_end(b, w);
+		board_slot_refuse(b, slot,
+				  "it differs from the primary in more registers than a board "
+				  "restores in time",
+				  now_us);
 		return;
 	}
 	snprintf(why, sizeof(why), "its known-answer job failed: %s", hv_err_text(code));
@@ -485,7 +497,7 @@ void board_result(struct board *b, const struct link_result *r, uint64_t now_us)
 		return;
 	}
 	if (code != 0) {
-		failed_result(b, w, code < 0 ? code : HV_E_LINK, now_us);
+		failed_result(b, w, code < 0 ? code : HV_E_LINK, r->aborted, now_us);
 		board_work_goes_on(b, now_us);
 		return;
 	}

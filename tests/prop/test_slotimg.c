@@ -19,7 +19,7 @@ struct guest {
 	struct cnn_steps steps;
 	uint8_t blob[STEPS_CAP];
 	size_t blob_len;
-	int8_t weights[3][128 * 128], bias[3][128];
+	int8_t weights[8][128 * 128], bias[8][128];
 };
 
 static struct cnn_emu *emu;
@@ -266,7 +266,135 @@ START_TEST(any_number_of_records_gives_the_bits_of_the_reference)
 }
 END_TEST
 
+/* ---- the price of a run ---- */
+
+/* Two outputs of 32 bits side by side over a column of samples: a filter of many taps. */
+static void make_filter(struct hv_rng *r, struct guest *g)
+{
+	unsigned channels = 1 + hv_rng_below(r, 16), taps = 1 + hv_rng_below(r, 9);
+
+	memset(&g->net, 0, sizeof g->net);
+	g->net.channels = (uint16_t)channels;
+	g->net.height = (uint16_t)(taps + hv_rng_below(r, 40));
+	g->net.width = 1;
+	g->steps = (struct cnn_steps){ .input = CNN_IN_BYTES,
+				       .finish = CNN_OUT_RAW,
+				       .components = 1,
+				       .parts = 1,
+				       .sets = 2,
+				       .channels = g->net.channels,
+				       .height = g->net.height,
+				       .width = 1 };
+	for (unsigned s = 0; s < 2; s++) {
+		add_layer(r, g, CNN_FROM_INPUT, channels, channels, true);
+		g->net.layer[s].op = CNN_OP_CONV1D;
+		g->net.layer[s].kernel_h = (uint8_t)taps;
+		g->net.layer[s].kernel_w = 1;
+		fill(r, g->weights[s], (size_t)channels * channels * taps,
+		     g->net.layer[s].weight_bits);
+		g->steps.raw[s] = (struct cnn_steps_raw){ .rows = g->net.channels,
+							  .bits = 32,
+							  .pixels = g->net.height - taps + 1 };
+	}
+	g->blob_len = cnn_steps_encode(&g->steps, NULL, NULL, g->blob, sizeof g->blob);
+	ck_assert_uint_gt(g->blob_len, 0);
+}
+
+/* The board waits for what the header says before it looks at all. Rows between the records are
+ * nobody's: they may be paid for, once. */
+START_TEST(the_price_of_stacked_filters_is_that_of_their_run_and_hardly_more)
+{
+	struct guest *g = malloc(sizeof *g);
+	unsigned stacked = 0;
+	struct hv_rng r;
+
+	hv_rng_seed(&r, 12);
+	for (unsigned round = 0; round < rounds(100, 5000); round++) {
+		uint8_t *image = NULL;
+		struct slotimg h;
+		char why[200] = "";
+		size_t len;
+
+		make_filter(&r, g);
+		if (slotimg_build(&g->net, g->blob, g->blob_len, &whole_device, 0, &image, &len,
+				  why, sizeof why) == HV_E_BUSY)
+			continue;
+		ck_assert_msg(image != NULL, "round %u: %s", round, why);
+		ck_assert_int_eq(slotimg_header_parse(image, len, &h), HV_OK);
+		free(image);
+		stacked += h.records_max > 1;
+		for (unsigned n = 1; n <= h.records_max; n++) {
+			struct cnn_net net = g->net;
+			uint64_t price = h.fixed_cycles + (uint64_t)h.record_cycles * n, run;
+
+			net.height = (uint16_t)(net.height * n);
+			net.layer[0].height = net.layer[1].height = net.height;
+			run = cnn_cost_cycles(&net);
+			ck_assert_msg(run <= price && price <= run + h.record_cycles,
+				      "round %u: %u records take %u cycles, not %llu", round, n,
+				      (unsigned)run, (unsigned long long)price);
+		}
+	}
+	ck_assert_uint_ge(stacked, 50);
+	free(g);
+}
+END_TEST
+
 /* ---- what is not accepted ---- */
+
+/* Dense layers of 64 in all four quadrants, down to one number. */
+static int build_chain(struct guest *g, unsigned layers, char *why, size_t cap)
+{
+	uint8_t *image = NULL;
+	struct hv_rng r;
+	size_t len;
+	int err;
+
+	hv_rng_seed(&r, 13);
+	memset(&g->net, 0, sizeof g->net);
+	g->net.channels = 64;
+	g->net.height = g->net.width = 1;
+	for (unsigned i = 0; i < layers; i++) {
+		bool last = i + 1 == layers;
+
+		add_layer(&r, g, (int)i - 1, 64, last ? 1 : 64, last);
+		if (i == 0)
+			g->net.layer[i].from = CNN_FROM_INPUT;
+	}
+	g->steps = (struct cnn_steps){ .input = CNN_IN_BYTES,
+				       .finish = CNN_OUT_RAW,
+				       .components = 1,
+				       .parts = 1,
+				       .sets = 1,
+				       .channels = 64,
+				       .height = 1,
+				       .width = 1,
+				       .raw = { { .rows = 1, .bits = 32, .pixels = 1 } } };
+	g->blob_len = cnn_steps_encode(&g->steps, NULL, NULL, g->blob, sizeof g->blob);
+	ck_assert_uint_gt(g->blob_len, 0);
+	err = slotimg_build(&g->net, g->blob, g->blob_len, &whole_device, 0, &image, &len, why,
+			    cap);
+	free(image);
+	return err;
+}
+
+START_TEST(a_network_of_more_registers_than_a_board_restores_is_refused_with_both_numbers)
+{
+	struct guest *g = malloc(sizeof *g);
+	unsigned layers = 1;
+	char why[200] = "";
+	int err = HV_OK;
+
+	while (err == HV_OK && layers < 8) {
+		err = build_chain(g, layers++, why, sizeof why);
+		printf("%u layers: %s\n", layers - 1, err == HV_OK ? "an image" : why);
+	}
+	ck_assert_int_eq(err, HV_E_BUSY);
+	ck_assert_uint_eq(layers - 1, 4); /* three are served */
+	ck_assert_ptr_nonnull(strstr(why, "of 144 that a board restores in time"));
+	free(g);
+}
+END_TEST
 
 static struct slotimg sample(uint8_t to[SLOTIMG_HEADER_BYTES])
 {
@@ -365,6 +493,9 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 1800);
 	tcase_add_test(t, any_number_of_records_gives_the_bits_of_the_reference);
+	tcase_add_test(t, the_price_of_stacked_filters_is_that_of_their_run_and_hardly_more);
+	tcase_add_test(
+		t, a_network_of_more_registers_than_a_board_restores_is_refused_with_both_numbers);
 	tcase_add_test(t, a_header_survives_its_encoding);
 	tcase_add_test(t, a_header_beyond_the_device_is_refused);
 	suite_add_tcase(s, t);

@@ -411,6 +411,30 @@ START_TEST(vectors_that_a_standing_board_refuses_are_no_fault_and_it_is_proved_l
 }
 END_TEST
 
+/* It differs from the primary in too many registers: that is nothing the board did wrong. */
+START_TEST(vectors_that_a_board_never_begins_are_no_fault_and_the_model_is_not_offered)
+{
+	struct board_offer o;
+	link_h32 hash;
+
+	add_dct();
+	raw_attach(&s, &r, "streaming");
+	memcpy(hash.b, first()->slot[0].hash, sizeof(hash.b));
+	slot_state(LINK_SLOT_LOADING, 0, NULL);
+	slot_state(LINK_SLOT_RESIDENT, 0, &hash);
+	ck_assert_uint_eq(r.job_count, 1);
+	result(0, HV_E_BUSY, 0, NULL, 0);
+	ck_assert_str_eq(board_state(first()), "ready");
+	ck_assert_uint_eq(first()->faults, 0);
+	ck_assert_msg(strstr(first()->reason, "refuses dct32-l2: ") != NULL, "%s", first()->reason);
+	board_offer(first(), models_at(&s.models, 0), raw_now_us * 1000, &o);
+	ck_assert(!o.eligible);
+	ck_assert_ptr_nonnull(strstr(o.why_not, "more registers than a board restores in time"));
+	ck_assert(!board_can_take(first(), models_at(&s.models, 0)));
+	ck_assert_uint_eq(r.seen[LINK_MODEL_BEGIN], 1);
+}
+END_TEST
+
 /* One vector a job: the second of two is on its way when the first is refused. */
 START_TEST(the_other_vectors_of_a_slot_that_is_left_are_nobodys)
 {
@@ -591,6 +615,8 @@ int main(void)
 	tcase_add_loop_test(
 		tc, vectors_that_a_standing_board_refuses_are_no_fault_and_it_is_proved_later, 0,
 		2);
+	tcase_add_test(tc,
+		       vectors_that_a_board_never_begins_are_no_fault_and_the_model_is_not_offered);
 	tcase_add_test(tc, results_of_unknown_jobs_are_ignored);
 	tcase_add_loop_test(tc, a_result_of_wrong_length_is_a_fault_and_all_batches_come_back, 0,
 			    3);
