@@ -87,19 +87,46 @@ float *nas_plan_channels(const struct nas_plan *p, const struct nas_data *d)
 	return x;
 }
 
-/* Weight of a squared error of the targets of one record. */
-static double weight_of(const struct nas_plan *p, const struct nas_data *d, size_t i,
-			const double *in, const double *exact)
+static double energy(const struct nas_data *d, size_t i)
 {
-	double slope = p->slope != NULL ? p->slope(in, exact) : 1, norm2 = 0;
+	double sum = 0;
+
+	for (size_t e = 0; e < d->outs; e++)
+		sum += d->ref[e * d->n + i] * d->ref[e * d->n + i];
+	return sum;
+}
+
+/* The least energy of an answer that the metric counts. */
+static double least_energy(const struct nas_data *d)
+{
+	double least = INFINITY;
+
+	for (size_t i = 0; i < d->n; i++) {
+		double e = d->weight[i] > 0 ? energy(d, i) : 0;
+
+		if (e > 0)
+			least = fmin(least, e);
+	}
+	return least;
+}
+
+/* Weight of a squared error of the targets of one record. What the metric leaves out has to be
+ * answered, too: it counts as one of the least answers that count. */
+static double weight_of(const struct nas_plan *p, const struct nas_data *d, size_t i,
+			const double *in, const double *exact, double least)
+{
+	double slope = p->slope != NULL ? p->slope(in, exact) : 1, weight = d->weight[i], norm2;
 
 	if (p->curve.kind != NAS_CURVE_NONE)
 		slope = nas_curve_slope(&p->curve, exact[0]);
 	if (d->task->metric != HARVEST_MEAN_REL)
 		return slope * slope;
-	for (size_t e = 0; e < d->outs; e++)
-		norm2 += exact[e] * exact[e];
-	return norm2 > 0 ? d->weight[i] * slope * slope / norm2 : 0;
+	norm2 = energy(d, i);
+	if (!(weight > 0)) {
+		weight = 1;
+		norm2 = fmax(norm2, least);
+	}
+	return norm2 > 0 ? weight * slope * slope / norm2 : 0;
 }
 
 int nas_plan_targets(const struct nas_plan *p, const struct nas_data *d, double **t,
@@ -109,6 +136,7 @@ int nas_plan_targets(const struct nas_plan *p, const struct nas_data *d, double 
 	hv_autofree double *exact = malloc(d->outs * sizeof(*exact));
 	double *to = malloc(p->targets * d->n * sizeof(*to));
 	double *w = malloc(d->n * sizeof(*w)), one[NAS_TARGETS_MAX];
+	double least = least_energy(d);
 
 	if (in == NULL || exact == NULL || to == NULL || w == NULL) {
 		free(to);
@@ -126,7 +154,7 @@ int nas_plan_targets(const struct nas_plan *p, const struct nas_data *d, double 
 			to[k * d->n + i] = p->target != NULL ? one[k] : exact[k];
 		if (p->curve.kind != NAS_CURVE_NONE)
 			to[i] = nas_curve_target(&p->curve, exact[0]);
-		w[i] = weight_of(p, d, i, in, exact);
+		w[i] = weight_of(p, d, i, in, exact, least);
 	}
 	*t = to;
 	*weight = w;
