@@ -84,8 +84,14 @@ static int check_numbers(const struct plugin_description *d, char *why, size_t c
 	if (d->domain_count > 1 && d->domain_count != tensor_elements(&d->in))
 		return refuse(why, cap, "its domain has %u ranges: 1 or one per input element",
 			      d->domain_count);
+	if (d->domain_count > PLUGIN_DOMAIN_MAX)
+		return refuse(why, cap,
+			      "its domain has %u ranges, at most %d are possible: give one for all "
+			      "elements",
+			      d->domain_count, PLUGIN_DOMAIN_MAX);
 	for (uint32_t i = 0; i < d->domain_count; i++)
-		if (!(d->domain[i].lo <= d->domain[i].hi))
+		if (!(d->domain[i].lo <= d->domain[i].hi) ||
+		    !isfinite(d->domain[i].hi - d->domain[i].lo))
 			return refuse(why, cap, "its domain has the range %g to %g at element %u",
 				      d->domain[i].lo, d->domain[i].hi, i);
 	return HV_OK;
@@ -98,8 +104,6 @@ int plugin_description_check(struct plugin_description *d, char *why, size_t cap
 	plugin_text_clean(d->name, sizeof(d->name));
 	plugin_text_clean(d->about, sizeof(d->about));
 	plugin_text_clean(d->cpu_method, sizeof(d->cpu_method));
-	if (d->domain_count > PLUGIN_DOMAIN_MAX)
-		d->domain_count = 0;
 	err = check_name(d->name, why, cap);
 	if (err == HV_OK)
 		err = check_tensor("input", &d->in, why, cap);

@@ -147,10 +147,10 @@ static int describe(struct host *h, struct plugin_reply *r)
 	copy_text(d.name, sizeof(d.name), t->name);
 	copy_text(d.about, sizeof(d.about), t->about);
 	copy_text(d.cpu_method, sizeof(d.cpu_method), t->cpu_method);
-	if (t->domain != NULL && t->domain_count <= PLUGIN_DOMAIN_MAX) {
-		d.domain_count = t->domain_count;
-		memcpy(d.domain, t->domain, sizeof(*t->domain) * t->domain_count);
-	}
+	if (t->domain != NULL)
+		d.domain_count = t->domain_count; /* too many: the owner refuses them */
+	if (d.domain_count > 0 && d.domain_count <= PLUGIN_DOMAIN_MAX)
+		memcpy(d.domain, t->domain, sizeof(*t->domain) * d.domain_count);
 	memcpy(h->shared, &d, sizeof(d));
 	return HV_OK;
 }

@@ -38,7 +38,7 @@ struct plugin_reply {
 	char why[PLUGIN_REPLY_WHY];
 };
 
-enum { PLUGIN_DOMAIN_MAX = 128, PLUGIN_ABOUT_CAP = 200 };
+enum { PLUGIN_DOMAIN_MAX = 1024, PLUGIN_ABOUT_CAP = 200 };
 
 /* struct harvest_task without its pointers. */
 struct plugin_description {

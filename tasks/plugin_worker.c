@@ -109,7 +109,7 @@ static int worker_reap(struct plugin *p, bool overdue, const struct plugin_reque
 	/* Else its end of the socket is closed: it is ending, or has thrown the socket away. */
 	for (int i = 0; !overdue && i < GRACE_MS && !worker_has_ended(p); i++)
 		poll(NULL, 0, 1);
-	/* One that has ended keeps its number until it is waited for: the group is still its own. */
+	/* One that has ended keeps its number until it is waited for: the group is its own. */
 	kill(-p->pid, SIGKILL);
 	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
 		;

@@ -119,7 +119,8 @@ struct harvest_task {
 	 *  given by part too. 0 and 1: one kind. */
 	uint32_t parts;
 
-	/** Where samples lie: one range for all elements (domain_count 1) or one for each. */
+	/** Where samples lie, finite: one range for all elements (domain_count 1) or one for
+	 *  each; a plug-in has at most 1024. */
 	const struct harvest_range *domain;
 	uint32_t domain_count;
 

@@ -131,6 +131,8 @@ static void matrix(double *m)
 }
 
 static const struct harvest_range domain[] = { { 0, 1 } };
+static const struct harvest_range endless[] = { { 0, (double)INFINITY } };
+static const struct harvest_range many[2000];
 
 static struct harvest_task task = {
 	.size = sizeof(struct harvest_task),
@@ -150,6 +152,14 @@ static void describe_domain(void)
 	if (is("sample outside")) {
 		task.domain = domain;
 		task.domain_count = 1;
+	}
+	if (is("endless domain")) {
+		task.domain = endless;
+		task.domain_count = 1;
+	}
+	if (is("many ranges")) {
+		task.domain = many;
+		task.domain_count = task.in.shape[0] = 2000;
 	}
 }
 

@@ -138,6 +138,8 @@ static const struct {
 	{ "bad metric", HV_E_FORMAT, "unknown metric 77" },
 	{ "linear without matrix", HV_E_FORMAT, "no matrix" },
 	{ "matrix of other shape", HV_E_FORMAT, "2 by 1" },
+	{ "endless domain", HV_E_FORMAT, "range 0 to inf" },
+	{ "many ranges", HV_E_FORMAT, "2000 ranges" },
 	{ "bad pointer", HV_E_GONE, "while it was loaded" },
 	{ "crash at load", HV_E_GONE, "while it was loaded" },
 };
