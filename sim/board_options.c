@@ -40,7 +40,7 @@ static const struct {
 	                        "model:FILE[,period_us=N][,busy_us=N]", OPT_PRIMARY },
 	{ "link-bps", "N",      "fastest rate of the serial line [1000000]", OPT_LINK_BPS },
 	{ "baud",     "MODE",   "negotiated: begins with 115200 and changes when the daemon asks;\n"
-	                        "fixed: always --link-bps [negotiated]", OPT_BAUD },
+	                        "fixed: always --link-bps [negotiated; with --time fast: fixed]", OPT_BAUD },
 	{ "buffer",   "SPEC",   "repeatable: a ring of samples that jobs may name as input,\n"
 	                        "NAME=FILE.wav|npy|raw[,rate_hz=X][,samples=N][,channels=N]", OPT_BUFFER },
 	{ "time",     "MODE",   "real: as the clock on the wall; fast: jumps when there is work [real]", OPT_TIME },
@@ -156,6 +156,7 @@ static int set_connect(struct board_options *o, const char *text)
 
 static int set_baud(struct board_options *o, const char *text)
 {
+	o->baud_given = true;
 	o->board.meet_bps = strcmp(text, "negotiated") == 0 ? MEET_BPS : 0;
 	if (o->board.meet_bps != 0 || strcmp(text, "fixed") == 0)
 		return 0;
@@ -257,5 +258,8 @@ int board_options_parse(int argc, char **argv, struct board_options *o)
 	}
 	if (optind < argc)
 		return refuse(EXIT_USAGE, "there is an argument too many: see --help");
+	/* A board whose time jumps sees a host that is silent for seconds, and would go back. */
+	if (o->fast && !o->baud_given)
+		o->board.meet_bps = 0;
 	return default_connect(o);
 }

@@ -7,6 +7,7 @@ struct board_options {
 	char connect[108]; /* sun_path */
 	const char *log;
 	bool fast, json;
+	bool baud_given; /* else the mode of time decides */
 	struct primary_spec primary; /* owned */
 	struct sim_ring rings[AG_BUFFERS_MAX]; /* owned */
 	struct vboard_options board;

@@ -77,7 +77,7 @@ static void act(struct board *b, enum rate_act what, uint64_t now_us)
 	case RATE_SET:
 		if (r->state == RATE_BACK)
 			log_event(LOG_LVL_NOTICE, "BOARD_RATE_FAILED",
-				  "board %s: the line does not carry the rate it was asked for; "
+				  "board %s: the line does not keep the rate it was asked for; "
 				  "back to %u bit/s",
 				  b->id, (unsigned)r->now_bps);
 		link_set_baud(b->link, r->now_bps);

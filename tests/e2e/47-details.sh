@@ -40,6 +40,7 @@ ear=$(board_id_of ear) deaf=$(board_id_of deaf)
 check "the line has the fastest rate of the board" ready_at "$ear" 1000000
 check "the board tells its buffer" shows "$ear" '"name":"mic","dtype":"int16","channels":1,"samples":32768,"rate_hz":16000'
 check "the other board has none" shows "$deaf" '"buffers":\[\]'
+check "a board whose time jumps keeps its rate" shows "$deaf" '"line":\{"bps":1000000,"meet_bps":0,'
 
 # The samples need a second to be there.
 wait_for 20 ctl submit --buffer mic --task fft64 --records 2 --dry-run
