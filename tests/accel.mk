@@ -104,6 +104,7 @@ tests_fuzz_fuzz_model_npy_SOURCES = tests/fuzz/fuzz_model_npy.c accel/import/npy
 tests_fuzz_fuzz_model_npy_LDADD = libhvfuzz.la libhvutil.la
 
 dist_check_SCRIPTS += tests/unit/harvest_model.sh
+EXTRA_DIST += tests/unit/tool.sh
 TESTS += tests/unit/harvest_model.sh
 
 check_PROGRAMS += tests/fuzz/fuzz_steps

@@ -1,32 +1,8 @@
 #!/bin/bash
 # harvest-model as scripts see it: exit codes, sentences, JSON, files, and the same bytes from
 # every build.
-B=${top_builddir:-.}
-M=$B/harvest-model
-W=$(mktemp -d) || exit 1
-trap 'rm -rf "$W"' EXIT
-passed=0 failed=0
-
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAIL: $*"; }
-# check TEXT COMMAND...
-check() { local text=$1; shift; if "$@"; then ok; else bad "$text"; fi; }
-
-# exits CODE ARGUMENT...: the code, and on failure one sentence on stderr and nothing on stdout
-exits() {
-	local want=$1 code=0
-	shift
-	"$M" "$@" >"$W/out" 2>"$W/err" || code=$?
-	if [ $code -ne "$want" ]; then
-		bad "harvest-model $*: exit code $code instead of $want: $(cat "$W/err")"
-	elif [ "$want" -eq 0 ]; then
-		if [ -s "$W/err" ]; then bad "harvest-model $*: says $(cat "$W/err")"; else ok; fi
-	elif [ "$(wc -l <"$W/err")" -ne 1 ] || ! grep -q '^harvest-model: ' "$W/err"; then
-		bad "harvest-model $*: not one sentence: $(cat "$W/err")"
-	else
-		ok
-	fi
-}
+tool=harvest-model
+. "$(dirname "$0")/tool.sh"
 
 # npy DESCR SHAPE HEX: an array file on stdout
 npy() {
@@ -105,7 +81,7 @@ for verb in dump cost bound; do
 done
 exits 0 cost "$W/a.hvm"
 check "every line of cost says modelled" test -z "$(tail -n +2 "$W/out" | grep -v modelled)"
-"$M" cost --json --link-bps 115200 "$W/a.hvm" >"$W/slow"
+"$T" cost --json --link-bps 115200 "$W/a.hvm" >"$W/slow"
 check "the link's rate counts" grep -q '"link_bps":115200,.*"record_link_us":11111.1' "$W/slow"
 
 printf '# board 7\nbus_write_ns = 1000\nbus_read_ns=1000\n' >"$W/cal"
@@ -155,7 +131,7 @@ check "JSON of run" grep -q '"records":2' "$W/out"
 check "answers 11, -4, 195, -100" test \
 	"$(od -An -tx1 "$W/out.raw" | tr -d ' \n')" = 0b000000fcffffffc30000009cffffff
 check ".npy holds the same answers" cmp "$W/out.raw" <(tail -c 16 "$W/out.npy")
-check "raw to standard output" cmp "$W/out.raw" <("$M" run "$W/m.hvm" --in "$W/in.raw" -o -)
+check "raw to standard output" cmp "$W/out.raw" <("$T" run "$W/m.hvm" --in "$W/in.raw" -o -)
 exits 2 run "$W/m.hvm" --in "$W/in.npy"
 exits 8 run "$W/m.hvm" --in "$W/m.npy" -o "$W/x"
 : >"$W/empty"
@@ -167,7 +143,7 @@ exits 8 build --matrix "$W/nan.npy" --name small -o "$W/x"
 check "the NaN is located" grep -q '(0, 0)' "$W/err"
 exits 2 build --matrix "$W/m.npy" --name fft64 -o "$W/x"
 check "nothing was written" test ! -e "$W/x"
-check "a full device is an error" sh -c "! '$M' dump '$W/a.hvm' >/dev/full 2>/dev/null"
+check "a full device is an error" sh -c "! '$T' dump '$W/a.hvm' >/dev/full 2>/dev/null"
 
 # A network from its description and arrays: int8 tensors in, int32 out, nothing to certify.
 D=${srcdir:-.}/tests/data/import
@@ -198,5 +174,4 @@ check "the limit is named" grep -q 'pad.yaml:8: layer 0: pad_h is 7, must be 0..
 exits 8 build --yaml "$W/none.yaml" --weights "$D" --name small-net -o "$W/x"
 exits 8 build --kat "$W/net.yaml" -o "$W/x"
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

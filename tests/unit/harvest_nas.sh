@@ -1,32 +1,8 @@
 #!/bin/bash
 # harvest-nas as scripts see it: exit codes, sentences, JSON, files, and the same bytes from
 # every search.
-B=${top_builddir:-.}
-N=$B/harvest-nas
-W=$(mktemp -d) || exit 1
-trap 'rm -rf "$W"' EXIT
-passed=0 failed=0
-
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAIL: $*"; }
-# check TEXT COMMAND...
-check() { local text=$1; shift; if "$@"; then ok; else bad "$text"; fi; }
-
-# exits CODE ARGUMENT...: the code, and on failure one sentence on stderr
-exits() {
-	local want=$1 code=0
-	shift
-	"$N" "$@" >"$W/out" 2>"$W/err" || code=$?
-	if [ $code -ne "$want" ]; then
-		bad "harvest-nas $*: exit code $code instead of $want: $(cat "$W/err")"
-	elif [ "$want" -eq 0 ]; then
-		if [ -s "$W/err" ]; then bad "harvest-nas $*: says $(cat "$W/err")"; else ok; fi
-	elif [ "$(wc -l <"$W/err")" -ne 1 ] || ! grep -q '^harvest-nas: ' "$W/err"; then
-		bad "harvest-nas $*: not one sentence: $(cat "$W/err")"
-	else
-		ok
-	fi
-}
+tool=harvest-nas
+. "$(dirname "$0")/tool.sh"
 
 exits 0 --help
 exits 0 --version
@@ -94,7 +70,7 @@ check "no leftovers" test -z "$(find "$W" -name 'e*' ! -name err)"
 # a search that was killed goes on from its journal to the same bytes
 # begun SIGNAL: a search with a journal, ended by the signal once some results are kept
 begun() {
-	"$N" search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm" >"$W/out" 2>"$W/err" &
+	"$T" search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm" >"$W/out" 2>"$W/err" &
 	local pid=$! i=0
 	while [ $i -lt 500 ] && [ "$(stat -c %s "$W/j" 2>/dev/null || echo 0)" -lt "$2" ]; do
 		i=$((i + 1))
@@ -120,7 +96,7 @@ head -c -7 "$W/j.full" >"$W/j"
 exits 0 search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm"
 check "an entry by halves is made again" cmp -s "$W/j" "$W/j.full"
 printf 'X' | dd of="$W/j" bs=1 seek=200 conv=notrunc status=none
-"$N" search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm" >"$W/out" 2>"$W/err"
+"$T" search --task heading --samples 1024 --resume "$W/j" -o "$W/r.hvm" >"$W/out" 2>"$W/err"
 check "damage is told" grep -q 'was damaged' "$W/err"
 check "and does no harm" cmp -s "$W/whole.hvm" "$W/r.hvm"
 exits 8 search --task speed --resume "$W/j" -o "$W/s.hvm"
@@ -136,5 +112,4 @@ check "SIGINT ends it with 130, not $?" test $? -eq 130
 exits 0 search --task dct32 --max-error 60 -o "$W/l.hvm" --json
 check "derived from its matrix" grep -q '"engine":"matrix"' "$W/out"
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -1,23 +1,16 @@
 #!/bin/bash
 # The suite as a table: harvest-nas list finds packages where they lie, believes only recipes of
 # the same bytes, goes on after a broken file; the README has what the packages have.
-B=${top_builddir:-.}
 S=${top_srcdir:-..}
-N=$B/harvest-nas
-W=$(mktemp -d) || exit 1
-trap 'rm -rf "$W"' EXIT
-passed=0 failed=0
+tool=harvest-nas
+. "$(dirname "$0")/tool.sh"
 unset HARVEST_MODELS
 
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAIL: $*"; }
-# check TEXT COMMAND...
-check() { local text=$1; shift; if "$@"; then ok; else bad "$text"; fi; }
-# exits CODE ARGUMENT...
+# exits CODE ARGUMENT...: the code alone, there may be warnings
 exits() {
 	local want=$1 code=0
 	shift
-	"$N" "$@" >"$W/out" 2>"$W/err" || code=$?
+	"$T" "$@" >"$W/out" 2>"$W/err" || code=$?
 	[ $code -eq "$want" ] || bad "harvest-nas $*: exit code $code instead of $want: $(cat "$W/err")"
 	[ $code -ne "$want" ] || ok
 }
@@ -27,7 +20,7 @@ hash_of() { od -An -v -tx1 -j8 -N32 "$1" | tr -d ' \n'; }
 
 # where packages are: a directory, one in it, and the order of both
 mkdir -p "$W/m/median9" "$W/n"
-check "a package to list" "$N" search --task median9 --samples 1024 --name median9-pass \
+check "a package to list" "$T" search --task median9 --samples 1024 --name median9-pass \
 	-o "$W/m/median9/median9-pass.hvm" >"$W/out"
 p=$W/m/median9/median9-pass
 exits 0 list --models "$W/m"
@@ -111,5 +104,4 @@ else
 	diff "$W/readme" "$W/now" | head -20
 fi
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish
