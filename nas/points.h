@@ -20,10 +20,13 @@ enum {
 
 struct setting {
 	struct nas_encoding e;
-	bool direct, residual;
-	int shift;
+	bool direct; /* the output reads the input channels, too */
+	bool residual; /* weights of the output in two words */
+	int shift; /* of the hidden layer */
 	enum cnn_act act;
-	unsigned width, n, pool, rounds, sweeps;
+	unsigned width; /* units at most */
+	unsigned n; /* training records */
+	unsigned pool, rounds, sweeps; /* effort: see struct nas_hinge_problem */
 	uint64_t seed;
 	double error; /* out */
 	struct nas_model *model; /* out, owned; NULL when not wanted */

@@ -136,9 +136,10 @@ uint64_t wide_shape_macs(const struct wide_shape *shape, unsigned in, unsigned t
 
 /* -- forward ------------------------------------------------------------------------------- */
 
+/* NaN, of a training that ran away, becomes min. */
 static float clampf(float v, float min, float max)
 {
-	return v < min ? min : v > max ? max : v;
+	return !(v > min) ? min : v > max ? max : v;
 }
 
 static const float *input_of(const struct wide_shard *s, unsigned l)
