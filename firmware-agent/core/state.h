@@ -51,6 +51,7 @@ enum {
 	AG_BEGIN_CYCLES = 850,
 	AG_RESTORE_CYCLES = 17,
 };
+_Static_assert((int)AG_RESTORE_REGS_MAX == (int)SLOTIMG_RESTORE_MAX, "what hosts refuse to send");
 #define AG_HANDOVER_WRITES           (1 + 3 * CNN_QUADRANTS + AG_RESTORE_REGS_MAX)
 #define AG_CYCLES_NS(cycles, cpu_hz) ((uint32_t)((cycles)*UINT64_C(1000000000) / (cpu_hz)))
 #define AG_SHORT_NS(access_ns, write_ns, cpu_hz)                                             \

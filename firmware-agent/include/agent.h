@@ -1,6 +1,5 @@
 #ifndef AGENT_H
 #define AGENT_H
-#include "accel/slotimg/slotimg.h"
 #include "firmware-agent/core/hal.h"
 #include "util/fs/err.h"
 
@@ -31,7 +30,7 @@ enum {
 	AG_SLOTS_MAX = 8,
 	AG_JOBS_MAX = 4,
 	AG_IMAGE_REGS_MAX = 320, /* of a slot: four layers in four quadrants */
-	AG_RESTORE_REGS_MAX = SLOTIMG_RESTORE_MAX, /* of them, those unlike the primary's */
+	AG_RESTORE_REGS_MAX = 144, /* of them, those that differ from the primary's */
 	AG_BUFFERS_MAX = 4,
 	AG_RATES_MAX = 8,
 	AG_NAME_MAX = 15, /* characters of every name the agent tells, ASCII */
