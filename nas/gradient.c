@@ -204,19 +204,13 @@ static int make_ladder(struct gradient *g)
 /* The layers move from the trained net to the model. */
 static struct nas_model *model_of(const struct gradient *g, struct super_trained *t, bool residual)
 {
-	struct nas_model *m = calloc(1, sizeof(*m));
+	struct nas_model *m = nas_model_new(&g->e->plan, "gradient");
 
-	if (m != NULL)
-		m->plan = malloc(sizeof(*m->plan));
-	if (m == NULL || m->plan == NULL) {
-		free(m);
+	if (m == NULL)
 		return NULL;
-	}
-	*m->plan = g->e->plan;
 	m->direct = true;
 	m->residual = residual;
 	m->seed = g->q->seed;
-	snprintf(m->engine, sizeof(m->engine), "gradient");
 	for (unsigned l = 0; l < t->layers; l++) {
 		struct super_hidden *h = &t->layer[l];
 

@@ -6,9 +6,26 @@
 #include "util/own.h"
 #include <cblas.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { RESIDUAL_STEP = 200 }; /* second rows are this much finer than the first */
+
+struct nas_model *nas_model_new(const struct nas_plan *plan, const char *engine)
+{
+	struct nas_model *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return NULL;
+	m->plan = malloc(sizeof(*m->plan));
+	if (m->plan == NULL) {
+		free(m);
+		return NULL;
+	}
+	*m->plan = *plan;
+	snprintf(m->engine, sizeof(m->engine), "%s", engine);
+	return m;
+}
 
 void nas_model_free(struct nas_model *m)
 {

@@ -38,6 +38,8 @@ struct nas_model {
 	double seconds; /* the search took */
 };
 
+/* Of a copy of the plan, without layers; returned owned, NULL without memory. */
+struct nas_model *nas_model_new(const struct nas_plan *plan, const char *engine);
 void nas_model_free(struct nas_model *m); /* NULL is fine */
 
 /* Features of the output layer for all records: hidden units, then inputs if direct: (columns,

@@ -39,19 +39,12 @@ static bool is_absolute(const struct harvest_task *t)
 
 static struct nas_model *model_new(const struct setting *s)
 {
-	struct nas_model *m = calloc(1, sizeof(*m));
+	struct nas_model *m = nas_model_new(&s->e.plan, "hinge");
 
 	if (m == NULL)
 		return NULL;
-	m->plan = malloc(sizeof(*m->plan));
-	if (m->plan == NULL) {
-		free(m);
-		return NULL;
-	}
-	*m->plan = s->e.plan;
 	m->direct = s->direct;
 	m->residual = s->residual;
-	snprintf(m->engine, sizeof(m->engine), "hinge");
 	return m;
 }
 

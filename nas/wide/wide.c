@@ -135,18 +135,10 @@ static void decide(struct wide *w)
 
 static struct nas_model *model_new(const struct wide *w, const char *engine)
 {
-	struct nas_model *m = calloc(1, sizeof(*m));
+	struct nas_model *m = nas_model_new(&w->plan, engine);
 
-	if (m == NULL)
-		return NULL;
-	m->plan = malloc(sizeof(*m->plan));
-	if (m->plan == NULL) {
-		free(m);
-		return NULL;
-	}
-	*m->plan = w->plan;
-	m->seed = w->q->seed;
-	snprintf(m->engine, sizeof(m->engine), "%s", engine);
+	if (m != NULL)
+		m->seed = w->q->seed;
 	return m;
 }
 
