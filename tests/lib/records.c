@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILE_MAX_BYTES = 256 << 20 };
+enum { FILE_MAX_BYTES = 1 << 30 };
 
 static int sample(const struct harvest_task *t, size_t count, uint64_t seed, const char *path)
 {
