@@ -7,5 +7,5 @@ libhvfs_la_SOURCES = \
 
 libhvutil_la_SOURCES = \
 	util/own.c util/own.h util/rng.c util/rng.h util/clock.h util/arena.h \
-	util/json_out.c util/json_out.h
+	util/json_out.c util/json_out.h util/blob_f64.h
 libhvutil_la_LIBADD = libhvfs.la -lm

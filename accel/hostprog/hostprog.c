@@ -1,5 +1,6 @@
 #include "accel/hostprog/hostprog.h"
 #include "tasks/catalog.h"
+#include "util/blob_f64.h"
 #include "util/fs/rd.h"
 #include "util/fs/wr.h"
 #include "util/own.h"
@@ -274,23 +275,6 @@ int hostprog_check(const struct hostprog *h, char *why, size_t cap)
 
 /* ---- blob ---- */
 
-static double rd_f64(struct hv_rd *r)
-{
-	uint64_t bits = hv_rd_u64(r);
-	double v;
-
-	memcpy(&v, &bits, sizeof(v));
-	return v;
-}
-
-static void wr_f64(struct hv_wr *w, double v)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	hv_wr_u64(w, bits);
-}
-
 static struct hostprog_ins read_ins(struct hv_rd *r)
 {
 	struct hostprog_ins s = { .op = (enum hostprog_op)hv_rd_u8(r) };
@@ -305,9 +289,9 @@ static struct hostprog_ins read_ins(struct hv_rd *r)
 		s.step[1] = (int32_t)hv_rd_u32(r);
 	}
 	if (s.op == HP_CONST || s.op == HP_EMIT)
-		s.k = rd_f64(r);
+		s.k = hv_rd_f64(r);
 	if (s.op == HP_EMIT)
-		s.offset = rd_f64(r);
+		s.offset = hv_rd_f64(r);
 	return s;
 }
 
@@ -328,9 +312,9 @@ static void write_ins(struct hv_wr *w, const struct hostprog_ins *s)
 		hv_wr_u32(w, (uint32_t)s->step[1]);
 	}
 	if (s->op == HP_CONST || s->op == HP_EMIT)
-		wr_f64(w, s->k);
+		hv_wr_f64(w, s->k);
 	if (s->op == HP_EMIT)
-		wr_f64(w, s->offset);
+		hv_wr_f64(w, s->offset);
 }
 
 static int read_block(struct hv_rd *r, struct hostprog *h, enum hostprog_part part, char *why,

@@ -1,5 +1,6 @@
 #include "accel/package/check.h"
 #include "accel/package/support.h"
+#include "util/blob_f64.h"
 #include "util/fs/rd.h"
 #include "util/fs/wr.h"
 #include "util/own.h"
@@ -8,23 +9,6 @@
 #include <string.h>
 
 enum { HEAD_BYTES = 8, AXIS_BYTES = 32, VIEW_HEAD_BYTES = 4 };
-
-static double read_f64(struct hv_rd *r)
-{
-	uint64_t bits = hv_rd_u64(r);
-	double v;
-
-	memcpy(&v, &bits, sizeof(v));
-	return v;
-}
-
-static void write_f64(struct hv_wr *w, double v)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	hv_wr_u64(w, bits);
-}
 
 static size_t view_bytes(const struct support *s, const struct support_view *v)
 {
@@ -39,9 +23,9 @@ static int parse_axis(struct hv_rd *r, struct support *s, char *why, size_t cap)
 
 	(void)hv_rd_bytes(r, 3);
 	a.element = hv_rd_u32(r);
-	a.lo = read_f64(r);
-	a.hi = read_f64(r);
-	a.floor = read_f64(r);
+	a.lo = hv_rd_f64(r);
+	a.hi = hv_rd_f64(r);
+	a.floor = hv_rd_f64(r);
 	if (!r->ok)
 		return package_refuse(HV_E_FORMAT, why, cap, "support ends within axis %u", i);
 	if (a.kind < SUPPORT_ELEMENT || a.kind > SUPPORT_STEP)
@@ -166,9 +150,9 @@ int support_encode(const struct support *s, uint8_t **blob, size_t *len)
 	for (unsigned i = 0; i < s->n_axes; i++) {
 		hv_wr_u32(&w, s->axis[i].kind);
 		hv_wr_u32(&w, s->axis[i].element);
-		write_f64(&w, s->axis[i].lo);
-		write_f64(&w, s->axis[i].hi);
-		write_f64(&w, s->axis[i].floor);
+		hv_wr_f64(&w, s->axis[i].lo);
+		hv_wr_f64(&w, s->axis[i].hi);
+		hv_wr_f64(&w, s->axis[i].floor);
 	}
 	for (unsigned i = 0; i < s->n_views; i++) {
 		const struct support_view *v = &s->view[i];
